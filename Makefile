@@ -1,0 +1,41 @@
+# Every target works from a clean checkout on Debian 12 with Python 3.11 and again on a warm one.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check format units scenarios soak docs bench-parse clean
+
+demo: $(READY)  ## the main job on the embedded switch, by itself
+	$(BIN)/offhook demo --once
+
+test: $(READY)  ## every test
+	$(BIN)/python -m pytest -q
+
+check: $(READY)  ## what one runs all day: format, lint, types, architecture, units
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q -x -m "not scenario"
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+units: $(READY)
+	$(BIN)/python -m pytest -q -m "not scenario"
+
+scenarios: $(READY)
+	$(BIN)/python -m pytest -q -m scenario
+
+docs: $(READY)  ## the generated parts of docs/
+	$(BIN)/python docs/generate.py
+
+bench-parse: $(READY)  ## the parser beside SIP.js, JsSIP, sipmessage and aiosipua
+	$(BIN)/python benchmarks/parse.py
+
+$(READY): pyproject.toml constraints.txt tools/setup
+	PYTHON=$(PYTHON) sh tools/setup $(VENV)
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,149 @@
+"""`offhook serve`: run the gateway until it is told to end."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from dataclasses import fields
+
+from offhook import __version__
+from offhook.config import DEFAULT_SERVERS, LOG_LEVELS, Config
+from offhook.gateway.app import Gateway
+
+DEFAULTS = {field.name: field.default for field in fields(Config)}
+TEXTS = (
+    ("--listen", "HOST:PORT", "where desks connect"),
+    ("--domain", "NAME", "SIP domain of the extensions; default: the host of the first server"),
+    ("--source", "AUDIO", "what calls send: silence, echo, tone:440 or a WAV file"),
+    ("--media-address", "ADDRESS", "where audio is received; default: 127.0.0.1 if the server is there too, else all"),
+    ("--ca-file", "FILE", "authorities of wss: servers, PEM; default: those of this machine"),
+    ("--sip-trace", "FILE", "write every SIP message there, secrets and digits masked, readable by you alone"),
+    ("--tls-certificate", "FILE", "serve wss: and https: with this certificate, PEM"),
+    ("--tls-key", "FILE", "its private key, PEM"),
+)
+CHOICES = (
+    ("--media", ("local", "null"), "audio in this process, or signalling alone"),
+    ("--dtmf", ("info", "rtp"), "how digits are sent: SIP INFO, or telephone-events in the audio"),
+    ("--call-waiting", ("announce", "busy"), "a second inbound call is told, or refused with 486"),
+    ("--after-grace", ("logout", "stay"), "what becomes of an agent whose desk does not come back"),
+    ("--log-level", LOG_LEVELS, "how much is logged, on the standard error"),
+)
+FORCED = 130
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags. Their names are those of `Config`'s fields, and their values are checked there."""
+    add = parser.add_argument
+    add(
+        "--sip",
+        metavar="URL[,URL]",
+        default=",".join(DEFAULT_SERVERS),
+        help="SIP servers, ws: or wss:, in the order in which they are tried (default %(default)s)",
+    )
+    for flag, metavar, text in TEXTS:
+        value = DEFAULTS[flag[2:].replace("-", "_")]
+        add(flag, metavar=metavar, default=value, help=text + (" (default %(default)s)" if value else ""))
+    for flag, choices, text in CHOICES:
+        value = DEFAULTS[flag[2:].replace("-", "_")]
+        add(flag, metavar="|".join(choices), default=value, help=f"{text} (default %(default)s)")
+    add(
+        "--grace",
+        type=float,
+        metavar="SECONDS",
+        default=DEFAULTS["grace"],
+        help="how long an agent stays logged in without a desk (default %(default)g)",
+    )
+    add(
+        "--allow-origin",
+        metavar="ORIGIN",
+        action="append",
+        default=[],
+        help="a page's origin that may connect, as https://desk.example.com; may be given several times",
+    )
+    add("--insecure-tls", action="store_true", help="take any certificate of a wss: server")
+    add("--insecure-listen", action="store_true", help="listen beyond this machine without TLS: passwords in clear")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run it; 0 when it was told to end, 130 when it was forced. Raises `ConfigError`."""
+    config = new_config(args)
+    log_to_stderr(config.log_level)
+    return asyncio.run(serve(config))
+
+
+def new_config(args: argparse.Namespace) -> Config:
+    """The configuration that the flags mean. Raises `ConfigError`."""
+    given = {name: getattr(args, name) for name in DEFAULTS if name not in ("sip", "allow_origin")}
+    sip = tuple(url.strip() for url in args.sip.split(",") if url.strip())
+    return Config(sip=sip, allow_origin=tuple(args.allow_origin), **given)
+
+
+def log_to_stderr(level: str) -> None:
+    """Log to the standard error: `>` sent, `<` received, `=` state. Other packages are heard from warnings on."""
+    logging.basicConfig(format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr, force=True)
+    logging.getLogger("offhook").setLevel(level.upper())
+
+
+async def serve(config: Config) -> int:
+    """Serve until SIGINT or SIGTERM, then end calls and log out; a second signal ends it at once."""
+    gateway = Gateway(config)
+    await gateway.start()
+    print(banner(gateway), flush=True)
+    signals = Signals()
+    await signals.first.wait()
+    agents = gateway.station.hub.agents
+    print(f"stopping: {agents} agent{'' if agents == 1 else 's'} to log out; once more stops at once", flush=True)
+    stop = asyncio.get_running_loop().create_task(gateway.stop(), name="stop of the gateway")
+    second = asyncio.get_running_loop().create_task(signals.second.wait(), name="second signal")
+    await asyncio.wait((stop, second), return_when=asyncio.FIRST_COMPLETED)
+    if not stop.done():
+        print("stopped at once: the server was told nothing", flush=True)
+        os._exit(FORCED)  # nothing that hangs may keep a forced end from being one
+    second.cancel()
+    await stop
+    print("stopped", flush=True)
+    return 0
+
+
+class Signals:
+    """SIGINT and SIGTERM, told apart by which came first."""
+
+    def __init__(self) -> None:
+        self.first = asyncio.Event()
+        self.second = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self._heard)
+
+    def _heard(self) -> None:
+        (self.second if self.first.is_set() else self.first).set()
+
+
+def banner(gateway: Gateway) -> str:
+    """Where everything is, and what to try."""
+    config = gateway.config
+    audio = f"in this process, sends {config.source}" if config.media == "local" else "none (signalling alone)"
+    lines = [
+        f"offhook {__version__} gateway",
+        f"  desks   {gateway.url}",
+        f"  health  {gateway.health_url}",
+        f"  SIP     {', '.join(config.sip)}  domain {config.sip_domain}",
+        f"  audio   {audio}",
+    ]
+    if config.sip_trace:
+        lines.append(f"  trace   {config.sip_trace}  (draw it: offhook ladder {config.sip_trace})")
+    lines += ["", *hints(gateway.url), "Ctrl-C stops."]
+    return "\n".join(lines)
+
+
+def hints(url: str) -> list[str]:
+    """How to try a gateway from a shell."""
+    return [
+        f"Try it: connect a WebSocket client, as `websocat {url}`, and type",
+        '  {"action":"login","parameter":{"extension":"1000","password":"1234"}}',
+        '  {"action":"makeCall","parameter":{"calledNumber":"9196","Destination_Number":"9196","callType":"audio"}}',
+        "No server at hand? `offhook switch` is one to develop against; `offhook demo` shows all of it.",
+    ]

@@ -1,0 +1,134 @@
+"""`offhook switch`: run the development switch until it is told to end."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from offhook.errors import ConfigError
+from offhook.sip.trace import TracedMessage, format_traced
+from offhook.switch.directory import SAMPLE_PASSWORD, Directory
+from offhook.switch.server import WILDCARDS, Switch, SwitchConfig
+
+LEVELS = ("debug", "info", "warning", "error")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of the command."""
+    parser.add_argument(
+        "--listen", metavar="HOST:PORT", default="127.0.0.1:5066", help="where ws: listens (default %(default)s)"
+    )
+    parser.add_argument(
+        "--wss-listen", metavar="HOST:PORT", help="where wss: listens, with a certificate made just now"
+    )
+    parser.add_argument("--users", metavar="FILE.toml", type=Path, help="default: 1000 to 1019, password 1234")
+    parser.add_argument("--domain", help="what the switch calls itself (default: the host it listens on)")
+    parser.add_argument("--media", choices=("local", "null"), default="local", help="real audio, or none at all")
+    parser.add_argument("--media-address", metavar="HOST", help="where its audio is reachable (default: as --listen)")
+    parser.add_argument("--sip-trace", metavar="FILE", type=Path, help="write every SIP message there, secrets masked")
+    parser.add_argument("--log-level", choices=LEVELS, default="info")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run it; 0 when it was told to end, 2 for a wrong configuration, 1 when it cannot listen."""
+    logging.basicConfig(
+        level=args.log_level.upper(), format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr, force=True
+    )
+    try:
+        with contextlib.ExitStack() as stack:
+            asyncio.run(_serve(_config(args, stack)))
+    except ConfigError as error:
+        print(f"offhook switch: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"offhook switch: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _config(args: argparse.Namespace, stack: contextlib.ExitStack) -> SwitchConfig:
+    host, port = _address("--listen", args.listen)
+    wss_port = None
+    if args.wss_listen is not None:
+        wss_host, wss_port = _address("--wss-listen", args.wss_listen)
+        if wss_host != host:
+            raise ConfigError("--wss-listen", "is on another host than --listen", f"Say {host}:{wss_port}")
+    if args.users is None:
+        users = Directory.sample()
+        if not _is_loopback(host):
+            logging.getLogger(__name__).warning(
+                "everybody who reaches %s can call with the public password %s: give --users FILE.toml",
+                args.listen,
+                SAMPLE_PASSWORD,
+            )
+    else:
+        users = Directory.parse(args.users.read_text(encoding="utf-8"))
+    trace = None
+    if args.sip_trace is not None:
+        trace = stack.enter_context(SipTrace(args.sip_trace))
+    return SwitchConfig(
+        host=host,
+        ws_port=port,
+        wss_port=wss_port,
+        domain=args.domain,
+        media=args.media,
+        media_address=args.media_address,
+        users=users,
+        trace=trace,
+    )
+
+
+def _address(flag: str, text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ConfigError(flag, f"{text!r} is no HOST:PORT", "For example 127.0.0.1:5066")
+    return host, int(port)
+
+
+def _is_loopback(host: str) -> bool:
+    if host in WILDCARDS:
+        return False
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class SipTrace:
+    """Writes every message to a file in the format of `offhook.sip.trace`, secrets masked; a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w", encoding="utf-8", errors="surrogateescape")
+
+    def __enter__(self) -> SipTrace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def __call__(self, flow: str, sent: bool, data: bytes) -> None:
+        at = datetime.now(UTC).strftime("%H:%M:%S.%f")[:12]
+        self._file.write(format_traced(TracedMessage(at, flow, not sent, data)) + "\n")
+        self._file.flush()
+
+
+async def _serve(config: SwitchConfig) -> None:
+    switch = Switch(config)
+    await switch.start()
+    try:
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, ended.set)
+        urls = " and ".join(url for url in (switch.ws_url, switch.wss_url) if url)
+        print(f"offhook switch listens on {urls}", flush=True)
+        await ended.wait()
+    finally:
+        await switch.stop()

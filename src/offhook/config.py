@@ -1,0 +1,229 @@
+"""The one configuration: what may be set, what it may be, and what is said when it is something else.
+
+`Config(...)` takes the same texts as the command line's flags and checks them at once; a wrong value raises
+`ConfigError` with the name of the field, what is wrong and what it may be. Nothing is read from anywhere else.
+"""
+
+from __future__ import annotations
+
+import time
+import wave
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Literal
+from urllib.parse import SplitResult, urlsplit
+
+from offhook.cti.agent import AgentSettings
+from offhook.errors import ConfigError
+from offhook.media.engine import Echo, Silence, Source, Tone, WavFile
+
+DEFAULT_SERVERS = ("ws://127.0.0.1:5066",)
+"""Where FreeSWITCH as installed, and the development switch, take SIP over WebSocket."""
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+LOWEST_TONE_HZ, HIGHEST_TONE_HZ = 20.0, 3900.0
+"""What every codec of a telephone call carries."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All that a gateway, or a `Phone`, is told. Raises `ConfigError` on construction."""
+
+    listen: str = "127.0.0.1:8088"
+    """`HOST:PORT` of the gateway; port 0 takes a free one, an IPv6 host stands in brackets."""
+    sip: tuple[str, ...] = DEFAULT_SERVERS
+    """SIP servers, `ws:` or `wss:`, in the order in which they are tried."""
+    domain: str = ""
+    """SIP domain of the extensions; empty: the host of the first server."""
+    media: Literal["local", "null"] = "local"
+    """`local`: audio in this process; `null`: signalling alone."""
+    source: str = "silence"
+    """What calls send unless told otherwise: `silence`, `echo`, `tone:440`, or a WAV file's path."""
+    media_address: str = ""
+    """IP address on which audio is received; empty: 127.0.0.1 where the first SIP server is there too, else all."""
+    insecure_tls: bool = False
+    """Take any certificate of a `wss:` server."""
+    ca_file: str = ""
+    """PEM file with the authorities (or the very certificates) of `wss:` servers; empty: those of this machine."""
+    sip_trace: str = ""
+    """File that gets every SIP message, secrets and digits masked; empty: none."""
+    log_level: str = "info"
+    dtmf: Literal["info", "rtp"] = "info"
+    """How digits are sent: SIP INFO, or telephone-events (RFC 4733)."""
+    call_waiting: Literal["announce", "busy"] = "announce"
+    """A second inbound call: a dialog of its own, or 486."""
+    grace: float = 60.0
+    """Seconds an agent stays logged in after its last connection has gone."""
+    after_grace: Literal["logout", "stay"] = "logout"
+    """What then: end the calls and log out, or stay registered (new calls get 480)."""
+    allow_origin: tuple[str, ...] = ()
+    """Origins (`https://desk.example.com`) of pages that may connect, beside the gateway's own."""
+    tls_certificate: str = ""
+    tls_key: str = field(default="", repr=False)
+    insecure_listen: bool = False
+    """Allow to listen beyond loopback without TLS."""
+
+    def __post_init__(self) -> None:
+        host, _ = parse_listen(self.listen)
+        if not self.sip:
+            raise ConfigError("sip", "no server is named", "Give one or more, as ws://127.0.0.1:5066,wss://sip.example")
+        for url in self.sip:
+            parse_server(url)
+        if any(character in self.domain for character in '@;?<>:/ \r\n\t"'):
+            raise ConfigError("domain", f"{self.domain!r} is no domain", "Give a host name or an IP address")
+        _one_of("media", self.media, ("local", "null"))
+        parse_source(self.source)
+        if self.media_address:
+            _address("media_address", self.media_address)
+        _one_of("log_level", self.log_level, LOG_LEVELS)
+        _one_of("dtmf", self.dtmf, ("info", "rtp"))
+        _one_of("call_waiting", self.call_waiting, ("announce", "busy"))
+        _one_of("after_grace", self.after_grace, ("logout", "stay"))
+        if not 0 <= self.grace <= 86_400:
+            raise ConfigError("grace", f"{self.grace:g} is not possible", "Give seconds, from 0 to 86400")
+        for origin in self.allow_origin:
+            parse_origin(origin)
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            given, missing = ("tls_certificate", "key") if self.tls_certificate else ("tls_key", "certificate")
+            raise ConfigError(given, f"it was given without its {missing}", "Give both files, or neither")
+        if not is_loopback(host) and not self.tls_certificate and not self.insecure_listen:
+            raise ConfigError(
+                "listen",
+                f"{host} can be reached from other machines, and passwords would pass in clear",
+                "Give tls_certificate and tls_key, listen on 127.0.0.1 behind a TLS proxy, or set insecure_listen",
+            )
+
+    @property
+    def host(self) -> str:
+        return parse_listen(self.listen)[0]
+
+    @property
+    def port(self) -> int:
+        return parse_listen(self.listen)[1]
+
+    @property
+    def sip_domain(self) -> str:
+        """The domain, or the host of the first server."""
+        if self.domain:
+            return self.domain
+        host = parse_server(self.sip[0]).hostname or ""
+        return f"[{host}]" if ":" in host else host
+
+    @property
+    def audio_source(self) -> Source:
+        return parse_source(self.source)
+
+    @property
+    def audio_address(self) -> str | None:
+        """The address for audio; None: let the engine use all it has."""
+        if self.media_address:
+            return self.media_address
+        return "127.0.0.1" if is_loopback(parse_server(self.sip[0]).hostname or "") else None
+
+    def agent_settings(self) -> AgentSettings:
+        """What each agent session is told."""
+        return AgentSettings(
+            servers=self.sip,
+            domain=self.sip_domain,
+            dtmf=self.dtmf,
+            call_waiting=self.call_waiting,
+            utc_offset=seconds_east_of_utc,
+        )
+
+
+def seconds_east_of_utc(wall: float) -> float:
+    """How far local time is ahead of UTC at that instant."""
+    return float(time.localtime(wall).tm_gmtoff)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach it. Of names, only `localhost` counts."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """Host (without brackets) and port of `HOST:PORT`. Raises `ConfigError`."""
+    remedy = "Give HOST:PORT, as 127.0.0.1:8088 or [::1]:8088; port 0 takes a free one"
+    host, colon, port = text.rpartition(":")
+    if not colon or not host:
+        raise ConfigError("listen", f"{text!r} has no {'host' if colon else 'port'}", remedy)
+    if host.startswith("[") != host.endswith("]") or (":" in host and not host.startswith("[")):
+        raise ConfigError("listen", f"{host!r} is no host", remedy)
+    if not (port.isascii() and port.isdigit() and int(port) <= 65535):
+        raise ConfigError("listen", f"{port!r} is no port", remedy)
+    return host.strip("[]"), int(port)
+
+
+def parse_server(url: str) -> SplitResult:
+    """A SIP server's URL in its parts. Raises `ConfigError`."""
+    remedy = "Give ws://HOST:PORT or wss://HOST:PORT; several with commas between them"
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises where it is no number
+    except ValueError as error:
+        raise ConfigError("sip", f"{url!r} is no URL ({error})", remedy) from None
+    if parts.scheme not in ("ws", "wss"):
+        raise ConfigError("sip", f"{url!r} is not a WebSocket's URL", remedy)
+    if not parts.hostname or any(character.isspace() for character in url):
+        raise ConfigError("sip", f"{url!r} names no host", remedy)
+    if parts.username is not None:
+        raise ConfigError("sip", "a URL with a user or a password in it", f"{remedy}. Agents give theirs at login")
+    return parts
+
+
+def parse_origin(text: str) -> str:
+    """An Origin as browsers send it. Raises `ConfigError`."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or text != f"{parts.scheme}://{parts.netloc}":
+        raise ConfigError(
+            "allow_origin",
+            f"{text!r} is no origin",
+            "Give scheme, host and port as the browser sends them, without a path: https://desk.example.com",
+        )
+    return text.lower()
+
+
+def parse_source(text: str) -> Source:
+    """What a call sends: `silence`, `echo`, `tone:HZ`, `tone:HZ+HZ`, or a WAV file's path. Raises `ConfigError`."""
+    remedy = "Give silence, echo, tone:440, tone:350+440 or the path of a WAV file with 16 bit PCM"
+    if text == "silence":
+        return Silence()
+    if text == "echo":
+        return Echo()
+    if text.startswith("tone:"):
+        first, plus, second = text.removeprefix("tone:").partition("+")
+        try:
+            tones = [float(part) for part in ([first, second] if plus else [first])]
+        except ValueError:
+            raise ConfigError("source", f"{text!r} has no frequency", remedy) from None
+        if not all(LOWEST_TONE_HZ <= hz <= HIGHEST_TONE_HZ for hz in tones):
+            problem = f"{text!r} cannot be heard in a call ({LOWEST_TONE_HZ:g} to {HIGHEST_TONE_HZ:g} Hz can)"
+            raise ConfigError("source", problem, remedy)
+        return Tone(tones[0], tones[1] if plus else None)
+    try:
+        with wave.open(text, "rb") as file:
+            width = file.getsampwidth()
+    except (OSError, wave.Error, EOFError) as error:
+        reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error) or "it is cut short"
+        raise ConfigError("source", f"{text!r} cannot be read as a WAV file ({reason})", remedy) from None
+    if width != 2:
+        raise ConfigError("source", f"{text!r} has {8 * width} bit samples", remedy)
+    return WavFile(text)
+
+
+def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigError(name, f"{value!r} is not known", f"Give {', '.join(choices[:-1])} or {choices[-1]}")
+
+
+def _address(name: str, text: str) -> None:
+    try:
+        usable = not (ip_address(text).is_unspecified or ip_address(text).is_multicast)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigError(name, f"{text!r} is no IP address of a machine", "Give one of this machine, as 127.0.0.1")

@@ -1,0 +1,7 @@
+"""The CTI contract: typed commands in, typed events out, one `AgentSession` an agent. No I/O.
+
+Reading order: commands, events, errors (the vocabulary), codec (its JSON), dialog, dialect and numbering (what a call
+is told to be), call (one call and its table), outcomes and tasks (one result for each command, in turn), workplace
+(what the parts share), outbound, inbound, holding, digits, ending (what commands do), controller (who gets what),
+presence (there or not), stream (numbers), record (calls as values), agent (all of it together).
+"""

@@ -1,0 +1,364 @@
+"""One agent: a registration, its calls, its events. JSON-able commands in, SIP and engine requests and events out.
+
+    session = AgentSession(settings, "1000", "1234", timers=timers, ids=ids)
+    session.command(Login(extension="1000", password="1234", id="1"), "desk", now)
+    for output in session.outputs(): ...    # flow outputs, engine requests, Publish, Reply, Finished
+
+Change, drain, change: after each `command`, `receive` and `handle_timer` the outputs are taken, in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hmac import compare_digest
+from typing import Any
+
+import msgspec
+
+from offhook.clock import Ids, Now, Timers
+from offhook.cti.codec import CommandRefused
+from offhook.cti.commands import (
+    AnswerCall,
+    Command,
+    GetState,
+    HoldCall,
+    Login,
+    Logout,
+    MakeCall,
+    MakeOBCall,
+    Resume,
+    RetrieveCall,
+    SendDtmf,
+)
+from offhook.cti.controller import Controller
+from offhook.cti.dialect import DIALECTS
+from offhook.cti.errors import failure, invalid_action
+from offhook.cti.events import AgentState, AgentStateResponse, Dialog, Snapshot, SnapshotResponse
+from offhook.cti.outcomes import TIMER as TICKET_TIMER
+from offhook.cti.outcomes import Outcomes, Ticket
+from offhook.cti.presence import LEAVE_TIMER, OUTAGE_TIMER, Presence, Standing
+from offhook.cti.record import read_calls, write_calls
+from offhook.cti.settings import AgentSettings as AgentSettings
+from offhook.cti.stream import EventStream, Finished, Outbox, Output, Publish, Reply
+from offhook.cti.workplace import Workplace
+from offhook.media.engine import EngineEvent
+from offhook.sip.events import (
+    Registered,
+    RegistrationFailed,
+    RequestReceived,
+    ServerLost,
+    ServerReached,
+    SipEvent,
+    Unregistered,
+)
+from offhook.sip.flow import (
+    CloseFlow,
+    FlowAlive,
+    FlowClosed,
+    FlowFailed,
+    FlowInput,
+    FlowOpened,
+    FlowReceived,
+    OpenFlow,
+    Probe,
+    Send,
+)
+from offhook.sip.user_agent import Account, UserAgent
+
+__all__ = ["AgentSession", "AgentSettings", "Finished", "Output", "Publish", "Reply"]
+
+_DUE = "due"
+_ON_THE_WIRE = MakeCall | MakeOBCall | AnswerCall | HoldCall | RetrieveCall | SendDtmf
+"""Commands that need the server; during an outage they wait or fail."""
+
+
+class AgentSession:
+    """See the module. `ready`: a set into which the session puts its extension when it has outputs, also from timers.
+
+    The machines of a session have a timer heap of their own; in `timers` there is one timer for all of them.
+    """
+
+    def __init__(
+        self,
+        settings: AgentSettings,
+        extension: str,
+        password: str,
+        *,
+        timers: Timers,
+        ids: Ids,
+        ready: set[str] | None = None,
+        snapshot: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.extension = extension
+        self._available = True
+        self._password = password
+        self._timers = timers
+        self._own_timers = Timers()
+        self._due: float | None = None
+        self._ready = ready
+        ua = self._user_agent(settings, ids, None if snapshot is None else snapshot["userAgent"])
+        outbox = Outbox(extension, self._stream(settings, ids, snapshot), settings.utc_offset)
+        outcomes = Outcomes(outbox, self._own_timers, self, settings.command_timeout)
+        dialect = DIALECTS[settings.dialect]
+        self._work = Workplace(settings, extension, ua, outbox, outcomes, self._own_timers, ids, dialect, self)
+        self._controller = Controller(self._work)
+        self._presence = Presence(self._work, self._controller)
+
+    def _user_agent(self, settings: AgentSettings, ids: Ids, snapshot: Any | None) -> UserAgent:
+        account = Account(
+            user=self.extension,
+            domain=settings.domain,
+            password=self._password,
+            servers=settings.servers,
+            realm=settings.realm,
+            expires=settings.register_expires,
+        )
+        # Flows of a session that is over may still be closing when the next one of the same agent opens its own.
+        name = f"{self.extension}.{ids.token(32)}"
+        own = self._own_timers
+        if snapshot is None:
+            return UserAgent(account, timers=own, ids=ids, timing=settings.timing, name=name)
+        return UserAgent.restore(snapshot, account, timers=own, ids=ids, timing=settings.timing, name=name)
+
+    @staticmethod
+    def _stream(settings: AgentSettings, ids: Ids, snapshot: Mapping[str, Any] | None) -> EventStream:
+        name, seq = ids.token(96), 0
+        if snapshot is not None:
+            name, seq = str(snapshot["stream"]["name"]), int(snapshot["stream"]["seq"])
+        return EventStream(name, seq=seq, keep_events=settings.history_events, keep_seconds=settings.history_seconds)
+
+    @classmethod
+    def restore(
+        cls,
+        snapshot: Mapping[str, Any],
+        settings: AgentSettings,
+        password: str,
+        *,
+        timers: Timers,
+        ids: Ids,
+        now: Now,
+        ready: set[str] | None = None,
+    ) -> AgentSession:
+        """An agent from the `snapshot` of another process: it connects at once, and its calls can be shown and ended.
+
+        Calls that were not up then are gone; that is told. `snapshot` is ours: a broken one raises what it raises.
+        """
+        session = cls(settings, snapshot["extension"], password, timers=timers, ids=ids, ready=ready, snapshot=snapshot)
+        session._available = bool(snapshot["available"])
+        for call in read_calls(snapshot["calls"], session._work, frozenset(session._work.ua.sessions())):
+            session._controller.ending.bury(call, None, now)
+        if snapshot["loggedIn"]:
+            session._presence.resume_work(now)
+        session._after(now)
+        return session
+
+    def snapshot(self, now: Now) -> dict[str, Any]:
+        """All that another process needs to go on, JSON-able; no password, no media."""
+        stream = self._work.outbox.stream
+        return {
+            "version": 1,
+            "extension": self.extension,
+            "loggedIn": self._presence.standing is Standing.IN,
+            "available": self._available,
+            "stream": {"name": stream.name, "seq": stream.seq},
+            "calls": write_calls(self._work),
+            "userAgent": self._work.ua.snapshot(now),
+        }
+
+    # What the gateway asks
+
+    @property
+    def verified(self) -> bool:
+        """It has been registered with its password."""
+        return self._presence.verified
+
+    @property
+    def over(self) -> bool:
+        """Logged out or refused: a login needs a new session. `Finished` comes with, or soon after, it."""
+        return self._presence.over
+
+    @property
+    def dialogs(self) -> tuple[Dialog, ...]:
+        """The live dialogs, oldest first."""
+        return tuple(call.dialog for call in self._work.calls.values() if call.announced)
+
+    def check_password(self, password: str) -> bool:
+        """Whether this is the agent's password; takes as long whatever is wrong with it."""
+        given, own = (text.encode("utf-8", "surrogatepass") for text in (password, self._password))
+        return compare_digest(given, own)
+
+    @property
+    def available(self) -> bool:
+        """False: new calls are answered 480."""
+        return self._available
+
+    def set_available(self, available: bool) -> None:
+        self._available = available
+
+    def media_of(self, dialog_id: str) -> str | None:
+        """The engine's name of a live dialog's media session."""
+        call = self._work.calls.get(dialog_id)
+        return None if call is None or call.restored else call.media
+
+    def park(self, now: Now) -> None:
+        """The page with the audio is gone: hold what is active, take no new calls."""
+        self._available = False
+        if self._presence.usable:
+            self._controller.hold_all(now)
+        self._after(now)
+
+    def unpark(self, now: Now) -> None:
+        """The page is back: take calls again, retrieve what `park` held."""
+        self._available = True
+        if self._presence.usable:
+            self._controller.retrieve_all(now)
+        self._after(now)
+
+    # Inputs
+
+    def command(self, command: Command, origin: str | None, now: Now) -> None:
+        """A command of a desk; `origin` names where its answers go."""
+        ticket = self._work.outcomes.begin(command, origin)
+        match command:
+            case Login():
+                self._presence.login(ticket, now)
+            case Logout():
+                self._presence.logout(ticket, now)
+            case Resume():
+                self._resume(command, ticket)
+            case GetState():
+                self._tell_state(ticket)
+            case _:
+                self._admit(ticket, now)
+        self._after(now)
+
+    def refuse(self, refused: CommandRefused, origin: str | None, now: Now) -> None:
+        """A text from a desk of this agent that the codec could not take for a command."""
+        if not refused.silent:
+            self._work.outbox.error(refused.failure, refused.dialog_id, now)
+        result = refused.result()
+        if result is not None:
+            self._work.outbox.reply(origin, result)
+        self._after(now)
+
+    def receive(self, given: FlowInput | EngineEvent, now: Now) -> None:
+        """What a transport or the media engine reports."""
+        if isinstance(given, FlowOpened | FlowFailed | FlowReceived | FlowAlive | FlowClosed):
+            self._work.ua.receive(given, now)
+        else:
+            self._controller.engine(given, now)
+        self._after(now)
+
+    def outputs(self) -> list[Output]:
+        """What is to be done, in order; drained."""
+        return self._work.outbox.drain()
+
+    def handle_timer(self, timer: str, now: Now) -> None:
+        """One of our timers, or (`due`) the one that stands for all of them."""
+        if timer == _DUE:
+            self._due = None
+            self._own_timers.fire(now)
+            self._after(now)
+        elif timer == OUTAGE_TIMER:
+            self._presence.outage_lasts(now)
+        elif timer == LEAVE_TIMER:
+            self._presence.leave_lasts(now)
+        elif timer.startswith(TICKET_TIMER):
+            ticket = self._work.outcomes.of_timer(timer)
+            if ticket is not None:
+                self._controller.out_of_time(ticket, now)
+        else:
+            self._controller.timer(timer, now)
+
+    # Commands
+
+    def _admit(self, ticket: Ticket, now: Now) -> None:
+        """Execute a command, have it wait for the server, or refuse it."""
+        work, presence, command = self._work, self._presence, ticket.command
+        dials = isinstance(command, MakeCall | MakeOBCall)
+        if presence.standing is not Standing.IN and (dials or presence.standing is not Standing.REFUSED):
+            # The reference's text is the same for both kinds of call (RB §3.3).
+            action = "makeCall" if dials else command.action
+            work.outcomes.failed(ticket, invalid_action(action, "not-logged-in"), now)
+        elif presence.usable or not isinstance(command, _ON_THE_WIRE):
+            self._execute(ticket, now)
+        elif presence.told_out or presence.standing is not Standing.IN:
+            work.outcomes.failed(ticket, failure("out-of-service"), now)
+        elif len(presence.waiting) >= work.settings.max_waiting_commands:
+            work.outcomes.failed(ticket, failure("too-many-commands"), now)
+        else:
+            presence.waiting.append(ticket)
+
+    def _execute(self, ticket: Ticket, now: Now) -> None:
+        command = ticket.command
+        if isinstance(command, MakeCall | MakeOBCall):
+            self._controller.dial(ticket, now)
+        elif not isinstance(command, Login | Logout | Resume | GetState):
+            self._controller.command(ticket, command, now)
+
+    def _resume(self, command: Resume, ticket: Ticket) -> None:
+        outbox, stream = self._work.outbox, self._work.outbox.stream
+        missed = stream.since(command.stream, command.seq)
+        if missed is None:
+            response = SnapshotResponse(
+                loginId=self.extension,
+                stream=stream.name,
+                seq=stream.seq,
+                registration=self._presence.service,
+                dialogs=self.dialogs,
+            )
+            outbox.reply(ticket.origin, Snapshot(response=response))
+        for event in missed or ():
+            outbox.reply(ticket.origin, event)
+        self._work.outcomes.done(ticket, {"stream": stream.name, "seq": stream.seq})
+
+    def _tell_state(self, ticket: Ticket) -> None:
+        response = AgentStateResponse(
+            loginId=self.extension,
+            extension=self.extension,
+            state="LOGIN" if self._presence.standing is Standing.IN else "LOGOUT",
+            registration=self._presence.service,
+            dialogs=self.dialogs,
+        )
+        self._work.outbox.reply(ticket.origin, AgentState(response=response))
+        self._work.outcomes.done(ticket, msgspec.to_builtins(response))
+
+    # The user agent
+
+    def _after(self, now: Now) -> None:
+        """Deal with all that the user agent put out, and see that we are called again in time."""
+        ua, outbox = self._work.ua, self._work.outbox
+        while (items := ua.outputs()) or self._presence.settle(now):
+            for item in items:
+                if isinstance(item, OpenFlow | Send | Probe | CloseFlow):
+                    outbox.put(item)
+                else:
+                    self._sip(item, now)
+        due = None if self._presence.standing is Standing.OVER else self._own_timers.next()
+        if due != self._due:
+            self._due = due
+            if due is None:
+                self._timers.cancel(self, _DUE)
+            else:
+                self._timers.set(self, _DUE, due)
+        if outbox.items and self._ready is not None:
+            self._ready.add(self.extension)
+
+    def _sip(self, event: SipEvent, now: Now) -> None:
+        match event:
+            case Registered():
+                for ticket in self._presence.registered(now):
+                    self._execute(ticket, now)
+                if self._available:
+                    self._controller.retrieve_all(now)
+                self._controller.probe_restored(now)
+            case RegistrationFailed():
+                self._presence.refused(event, now)
+            case ServerLost():
+                self._presence.lost(event.reason, now)
+            case Unregistered():
+                self._presence.gone(now)
+            case ServerReached() | RequestReceived():
+                return  # registration follows; the user agent has answered
+            case _:
+                self._controller.sip(event, self._available and self._presence.standing is Standing.IN, now)

@@ -1,0 +1,183 @@
+"""The commands a desk gives: contract §2, one frozen struct each. Attribute names are the JSON names.
+
+Required parameters are the fields without a default. A command's repr tells its action and dialog, never a number, a
+digit or a password.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+Name = Annotated[str, Meta(max_length=256)]
+DialogId = Annotated[str, Meta(max_length=256)]
+Number = Annotated[str, Meta(max_length=128)]
+Secret = Annotated[str, Meta(max_length=1024)]
+# `$(?!\n)`: Python's `$` alone also matches before a last line feed, JavaScript's does not.
+Digits = Annotated[str, Meta(max_length=64, pattern=r"^[0-9A-D*#]+$(?!\n)")]
+
+
+class Request(Struct, frozen=True, kw_only=True, tag_field="action"):
+    """What all commands have: `id`, which asks for a commandResult."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+
+    @property
+    def action(self) -> str:
+        return str(type(self).__struct_config__.tag)
+
+    def __repr__(self) -> str:
+        dialog = getattr(self, "dialogId", None)
+        return f"{type(self).__name__}({'' if dialog is None else f'dialogId={dialog!r}'})"
+
+
+class Login(Request, frozen=True, kw_only=True, tag="login"):
+    extension: Name
+    password: Secret
+    loginId: str | None = None
+
+
+class Resume(Request, frozen=True, kw_only=True, tag="resume"):
+    """Come back to an agent's event stream after event `seq`; proves the password or a token."""
+
+    extension: Name
+    stream: Name
+    seq: Annotated[int, Meta(ge=0)]
+    password: Secret | None = None
+    token: Secret | None = None
+
+
+class Logout(Request, frozen=True, kw_only=True, tag="logout"):
+    reasonCode: str | None = None
+    userId: str | None = None
+
+
+class MakeCall(Request, frozen=True, kw_only=True, tag="makeCall"):
+    calledNumber: Number
+    Destination_Number: Number
+    callType: Annotated[str, Meta(max_length=32)]
+
+
+class MakeOBCall(Request, frozen=True, kw_only=True, tag="makeOBCall"):
+    calledNumber: Number
+    Destination_Number: Number
+    callType: Annotated[str, Meta(max_length=32)]
+
+
+class AnswerCall(Request, frozen=True, kw_only=True, tag="answerCall"):
+    dialogId: DialogId
+    answerCalltype: str | None = None
+
+
+class ReleaseCall(Request, frozen=True, kw_only=True, tag="releaseCall"):
+    dialogId: DialogId
+
+
+class RejectCall(Request, frozen=True, kw_only=True, tag="rejectCall"):
+    dialogId: DialogId
+
+
+class HoldCall(Request, frozen=True, kw_only=True, tag="holdCall"):
+    dialogId: DialogId
+
+
+class RetrieveCall(Request, frozen=True, kw_only=True, tag="retrieveCall"):
+    dialogId: DialogId
+
+
+class MuteCall(Request, frozen=True, kw_only=True, tag="mute_call"):
+    dialogId: DialogId
+
+
+class UnmuteCall(Request, frozen=True, kw_only=True, tag="unmute_call"):
+    dialogId: DialogId
+
+
+class SendDtmf(Request, frozen=True, kw_only=True, tag="SendDtmf"):
+    dialogId: DialogId
+    message: Digits
+
+
+class GetState(Request, frozen=True, kw_only=True, tag="getState"):
+    pass
+
+
+class GetDialog(Request, frozen=True, kw_only=True, tag="getDialog"):
+    dialogId: DialogId
+
+
+class GetStats(Request, frozen=True, kw_only=True, tag="getStats"):
+    dialogId: DialogId
+
+
+Command = (
+    Login
+    | Resume
+    | Logout
+    | MakeCall
+    | MakeOBCall
+    | AnswerCall
+    | ReleaseCall
+    | RejectCall
+    | HoldCall
+    | RetrieveCall
+    | MuteCall
+    | UnmuteCall
+    | SendDtmf
+    | GetState
+    | GetDialog
+    | GetStats
+)
+
+DialogCommand = (
+    AnswerCall
+    | ReleaseCall
+    | RejectCall
+    | HoldCall
+    | RetrieveCall
+    | MuteCall
+    | UnmuteCall
+    | SendDtmf
+    | GetDialog
+    | GetStats
+)
+"""The commands that name a call."""
+
+NOT_YET = frozenset(
+    {
+        "SST",
+        "SST_Queue",
+        "makeConsult",
+        "makeConsultQueue",
+        "consultTransfer",
+        "conference_consult",
+        "convertCall",
+        "silentMonitor",
+        "bargeIn",
+        "whisper",
+        "dropParticipant",
+        "updateCallVariableData",
+    }
+)
+"""Actions of the contract that this version answers with an Error."""
+
+NOT_OURS = frozenset(
+    {
+        "closeCall",
+        "conferenceCall",
+        "makeNotReadyWithReason",
+        "makeReady",
+        "makeWorkReady",
+        "getWrapUpReasons",
+        "updateWrapupData",
+        "acceptCall",
+        "getNotReadyLogoutReasons",
+        "getTeamUsers",
+        "end_call",
+        "team_agent_update_status",
+        "team_agent_update_state",
+        "team_agent_update_reg",
+    }
+)
+"""Names that the reference only logged (RB §1.2). No Error for them: desks turn an agent not-ready on invalidState."""

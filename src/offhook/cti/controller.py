@@ -1,0 +1,335 @@
+"""Who gets what: commands, events of the user agent and outcomes of the engine, each to the part that deals with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from offhook.clock import Now
+from offhook.cti.call import Call, Phase, Task
+from offhook.cti.commands import (
+    AnswerCall,
+    DialogCommand,
+    GetDialog,
+    GetStats,
+    HoldCall,
+    MakeCall,
+    MakeOBCall,
+    MuteCall,
+    RejectCall,
+    ReleaseCall,
+    RetrieveCall,
+    SendDtmf,
+    UnmuteCall,
+)
+from offhook.cti.dialog import again, event_of
+from offhook.cti.digits import Digits
+from offhook.cti.ending import Ending
+from offhook.cti.errors import Failure, failure, invalid_action, media_failure
+from offhook.cti.events import Audio, CallStats, DialogResponse, DialogState, StatsResponse
+from offhook.cti.holding import AGAIN_TIMER, Holding
+from offhook.cti.inbound import AUTO_TIMER, RING_TIMER, Inbound
+from offhook.cti.outbound import Outbound
+from offhook.cti.outcomes import Ticket
+from offhook.cti.tasks import Tasks
+from offhook.cti.workplace import ENGINE_TIMER, Asked, Purpose, Workplace
+from offhook.media.engine import (
+    AnswerApplied,
+    AnswerCreated,
+    AudioStats,
+    DigitsSent,
+    EngineEvent,
+    EngineFailed,
+    MediaLost,
+    OfferCreated,
+    Stats,
+)
+from offhook.sip.events import (
+    AnswerReceived,
+    Established,
+    InviteReceived,
+    InviteSent,
+    OfferReceived,
+    Progress,
+    Renegotiated,
+    RenegotiationFailed,
+    RequestAnswered,
+    SessionEnded,
+    SipEvent,
+)
+
+QUEUED = HoldCall | RetrieveCall | MuteCall | UnmuteCall | SendDtmf
+GONE = (404, 408, 481)
+"""Answers to an OPTIONS in a dialog that say that there is no such dialog."""
+
+
+class Controller:
+    """The calls of one agent."""
+
+    def __init__(self, work: Workplace) -> None:
+        self.work = work
+        self._tasks = Tasks(work)
+        self._digits = Digits(work, self._tasks)
+        self._holding = Holding(work, self._tasks)
+        self.ending = Ending(work, self._tasks, self._digits)
+        self._inbound = Inbound(work, self._tasks, self.ending)
+        self._outbound = Outbound(work, self.ending)
+        self._probes: dict[str, Call] = {}
+        self._tasks.serve(
+            {
+                AnswerCall: self._inbound.start,
+                HoldCall: self._holding.start,
+                RetrieveCall: self._holding.start,
+                MuteCall: self._holding.mute,
+                UnmuteCall: self._holding.mute,
+                SendDtmf: self._digits.start,
+            },
+            self._inbound.task_over,
+        )
+
+    # Commands
+
+    def dial(self, ticket: Ticket, now: Now) -> None:
+        """A makeCall or makeOBCall."""
+        assert isinstance(ticket.command, MakeCall | MakeOBCall), "only these two dial"
+        self._outbound.dial(ticket, now)
+
+    def command(self, ticket: Ticket, command: DialogCommand, now: Now) -> None:
+        """A command that names a call."""
+        call = self.work.calls.get(command.dialogId)
+        if call is None:
+            why = invalid_action(command.action, "unknown-dialog")
+            self.work.outcomes.failed(ticket, why, now)
+        elif isinstance(command, ReleaseCall | RejectCall):
+            self.ending.release(call, ticket, now)
+        elif isinstance(command, GetDialog):
+            shown = DialogState(response=DialogResponse(loginId=self.work.extension, dialog=call.dialog))
+            self.work.outbox.reply(ticket.origin, shown)
+            self.work.outcomes.done(ticket, {"dialog": msgspec.to_builtins(call.dialog)})
+        elif isinstance(command, GetStats):
+            self._ask_stats(call, ticket, now)
+        elif isinstance(command, AnswerCall):
+            self._inbound.answer(call, ticket, now)
+        elif call.phase is not Phase.UP and not self._being_answered(call):
+            self.work.outcomes.failed(ticket, invalid_action(command.action), now)
+        else:
+            if isinstance(command, MuteCall) and call.task is not None:
+                self._holding.mute_early(call)
+            self._tasks.submit(call, Task(command, ticket), now)
+
+    def _being_answered(self, call: Call) -> bool:
+        return call.task is not None and isinstance(call.task.command, AnswerCall)
+
+    def _ask_stats(self, call: Call, ticket: Ticket, now: Now) -> None:
+        if call.phase is not Phase.UP or call.restored:
+            self.work.outcomes.failed(ticket, invalid_action("getStats"), now)
+            return
+        self.work.outcomes.start(ticket, now)
+        self.work.ask_stats(call, ticket, now)
+
+    def hold_all(self, now: Now) -> None:
+        """The page with the audio is gone: hold what is active, and remember it."""
+        for call in self.work.up():
+            if not call.held and not call.restored:
+                call.parked = True
+                self._own(call, HoldCall(dialogId=call.id), now)
+
+    def retrieve_all(self, now: Now) -> None:
+        """The page is back: retrieve what `hold_all` held."""
+        for call in self.work.up():
+            if call.parked:
+                call.parked = False
+                self._own(call, RetrieveCall(dialogId=call.id), now)
+
+    def _own(self, call: Call, command: HoldCall | RetrieveCall, now: Now) -> None:
+        self._tasks.submit(call, Task(command, self.work.outcomes.begin(command, None), own=True), now)
+
+    def announce_all(self, now: Now) -> None:
+        """Tell every live dialog again with its true state: the server is reached again."""
+        for call in list(self.work.calls.values()):
+            if call.announced:
+                self.work.tell(call, now, again(call.dialog))
+
+    def announce_to(self, origin: str | None) -> bool:
+        """Tell one connection every live dialog; False where there is none."""
+        calls = [call for call in self.work.calls.values() if call.announced]
+        for call in calls:
+            self.work.outbox.reply(origin, event_of(call.kind, again(call.dialog), self.work.extension))
+        return bool(calls)
+
+    def probe_restored(self, now: Now) -> None:
+        """Ask whether calls of another process still exist."""
+        for call in self.work.up():
+            if call.restored and call.session is not None:
+                self._probes[self.work.ua.options(call.session, now)] = call
+
+    # The user agent
+
+    def sip(self, event: SipEvent, available: bool, now: Now) -> None:
+        """An event of a session; others are for the agent."""
+        if isinstance(event, InviteReceived):
+            self._inbound.received(event, available, now)
+            return
+        if isinstance(event, RequestAnswered):
+            self._request_answered(event, now)
+            return
+        session = getattr(event, "session", None)
+        call = self.work.sessions.get(session) if isinstance(session, str) else None
+        if call is not None:
+            self._session(call, event, now)
+
+    def _session(self, call: Call, event: SipEvent, now: Now) -> None:
+        match event:
+            case InviteSent():
+                self._outbound.sent(call, now)
+            case Progress():
+                self._outbound.progress(call, event, now)
+            case AnswerReceived():
+                self._holding.answered(call, event.answer, now)
+            case Established(response=None):
+                self._inbound.established(call, now)
+            case Established():
+                self._outbound.established(call, now)
+            case OfferReceived():
+                self._holding.offered(call, event.offer, now)
+            case Renegotiated():
+                self._holding.renegotiated(call, now)
+            case RenegotiationFailed():
+                self._holding.refused(call, event.status, event.phrase, now)
+            case SessionEnded():
+                self.ending.ended(call, event, now)
+            case _:
+                return
+
+    def _request_answered(self, event: RequestAnswered, now: Now) -> None:
+        probed = self._probes.pop(event.id, None)
+        if probed is not None:
+            if event.status in GONE and probed.phase is Phase.UP:
+                self.ending.hang_up(probed, now)
+            return
+        call = self.work.sessions.get(event.session or "")
+        if call is not None:
+            self._digits.info_answered(call, event, now)
+
+    # The engine
+
+    def engine(self, event: EngineEvent, now: Now) -> None:
+        """An outcome, or news, of the media engine. Late outcomes are dropped."""
+        if isinstance(event, MediaLost):
+            call = next((call for call in self.work.calls.values() if call.media == event.media), None)
+            if call is not None:
+                self.work.outbox.error(failure("media-lost", event.reason or None, event.reason or None), call.id, now)
+            return
+        asked = self.work.take(getattr(event, "id", ""))
+        if asked is None:
+            return
+        if isinstance(event, EngineFailed):
+            self._engine_failed(asked, event, now)
+        elif isinstance(event, OfferCreated | AnswerCreated):
+            self._made(asked, event.sdp, now)
+        elif isinstance(event, DigitsSent):
+            self._digits.sent(asked.call, event.id, now)
+        elif isinstance(event, Stats):
+            self._stats(asked, event.audio, now)
+        else:
+            assert isinstance(event, AnswerApplied), "the other outcomes are dealt with above"
+
+    def _made(self, asked: Asked, sdp: str, now: Now) -> None:
+        made: dict[Purpose, Callable[[Call, str, Now], None]] = {
+            Purpose.DIAL: self._outbound.offer_made,
+            Purpose.ANSWER: self._inbound.answer_made,
+            Purpose.RENEGOTIATE: self._holding.offer_made,
+            Purpose.REMOTE: self._holding.remote_answered,
+        }
+        made[asked.purpose](asked.call, sdp, now)
+
+    def _engine_failed(self, asked: Asked, event: EngineFailed, now: Now) -> None:
+        call, code, detail = asked.call, event.code, event.detail
+        match asked.purpose:
+            case Purpose.DIAL:
+                self._outbound.offer_failed(call, code, detail, now)
+            case Purpose.ANSWER:
+                self._inbound.answer_failed(call, code, detail, now)
+            case Purpose.RENEGOTIATE:
+                self._holding.offer_failed(call, code, detail, now)
+            case Purpose.REMOTE:
+                self._holding.remote_failed(call, code, detail, now)
+            case Purpose.DIGITS:
+                self._digits.engine_failed(call, event.id, code, detail, now)
+            case Purpose.STATS:
+                self.work.outcomes.failed(asked.ticket, media_failure(code, detail), now)
+            case Purpose.APPLY | Purpose.REAPPLY:
+                self.work.outbox.error(media_failure(code, detail), call.id, now)
+                if asked.purpose is Purpose.APPLY:
+                    self.ending.hang_up(call, now)
+
+    def _stats(self, asked: Asked, audio: AudioStats, now: Now) -> None:
+        told = Audio(
+            codec=audio.codec,
+            packetsSent=audio.packets_sent,
+            packetsReceived=audio.packets_received,
+            packetsLost=audio.packets_lost,
+            jitterMs=audio.jitter_ms,
+            roundTripMs=audio.round_trip_ms,
+            mos=audio.mos,
+            levelInDb=audio.level_in_db,
+            levelOutDb=audio.level_out_db,
+        )
+        response = StatsResponse(loginId=self.work.extension, dialogId=asked.call.id, audio=told)
+        self.work.outbox.publish(CallStats(response=response), now)
+        result = {"dialogId": asked.call.id, "audio": msgspec.to_builtins(told)}
+        self.work.outcomes.done(asked.ticket, result)
+
+    # Time
+
+    def timer(self, timer: str, now: Now) -> None:
+        """A timer of a call: `<what>:<id>`."""
+        what, _, name = timer.partition(":")
+        what += ":"
+        if what == ENGINE_TIMER:
+            asked = self.work.asked.get(name)
+            if asked is not None:
+                self.engine(EngineFailed(name, asked.call.media, "timeout", ""), now)
+            return
+        call = self.work.calls.get(name)
+        if call is None:
+            return
+        if what == RING_TIMER:
+            self._inbound.nobody_answers(call, now)
+        elif what == AUTO_TIMER:
+            self._inbound.auto_answer(call, now)
+        elif what == AGAIN_TIMER:
+            self._holding.go_on(call, now)
+
+    def out_of_time(self, ticket: Ticket, now: Now) -> None:
+        """A command has had all the time it may have."""
+        why = failure("timeout")
+        call = next((call for call in self.work.calls.values() if _waits(call, ticket)), None)
+        if call is None:
+            self.work.outcomes.failed(ticket, why, now)
+        elif call.task is not None and call.task.ticket is ticket:
+            self._task_out_of_time(call, why, now)
+        else:
+            self.work.outcomes.failed(ticket, why, now)
+            if ticket in call.releases:
+                self.ending.bury(call, None, now)
+            else:
+                self.ending.hang_up(call, now)
+
+    def _task_out_of_time(self, call: Call, why: Failure, now: Now) -> None:
+        task = call.task
+        assert task is not None, "asked only for a running task"
+        digits = isinstance(task.command, SendDtmf)
+        if digits:
+            self._digits.cut_short(call, "the time is over", now)
+        elif isinstance(task.command, AnswerCall):
+            self._inbound.back(call)
+        else:
+            self._holding.out_of_time(call)
+        self._tasks.finish(call, why, now, tell=not digits)
+
+
+def _waits(call: Call, ticket: Ticket) -> bool:
+    """Whether the outcome of this ticket hangs on the call."""
+    return call.dial is ticket or ticket in call.releases or (call.task is not None and call.task.ticket is ticket)

@@ -1,0 +1,231 @@
+"""Hold, retrieve, mute, and what the other side offers meanwhile: contract §2 rows 6, 7, 9, 10; RB §3.6, §3.7, §8.4.
+
+A state is told when the other side's 2xx is in. Refused: the engine rolls back, an Error is told, the state stays.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from offhook.clock import Now
+from offhook.cti.call import Call, Phase, Renegotiation, Stage, Task
+from offhook.cti.commands import HoldCall, MuteCall
+from offhook.cti.dialect import readable
+from offhook.cti.dialog import again, moved, muted
+from offhook.cti.errors import Failure, failure, invalid_action, media_failure
+from offhook.cti.tasks import Tasks
+from offhook.cti.workplace import Purpose, Workplace
+from offhook.errors import RemoteError, StateError
+from offhook.media.engine import Direction, Rollback, SetMuted
+from offhook.media.sdp import Session
+
+AGAIN_TIMER = "again:"
+AGAIN = 0.25
+"""Seconds until a re-INVITE is tried again that the session could not take at that moment."""
+
+
+def holds(sdp: str) -> bool | None:
+    """Whether a session description of the other side puts us on hold; None where it cannot be told."""
+    try:
+        session = Session.parse(sdp)
+        audio = next((media for media in session.media if media.type == "audio" and not media.rejected), None)
+        if audio is None:
+            return None
+        # RFC 2543's way to hold, which RFC 3264 §8.4 still knows.
+        if (audio.value("c") or session.value("c") or "").endswith(" 0.0.0.0"):
+            return True
+        return audio.direction in (Direction.SENDONLY, Direction.INACTIVE)
+    except RemoteError:
+        return None
+
+
+class Holding:
+    """Renegotiates the sessions of calls that are up."""
+
+    def __init__(self, work: Workplace, tasks: Tasks) -> None:
+        self._work = work
+        self._tasks = tasks
+
+    # Ours
+
+    def start(self, call: Call, task: Task, now: Now) -> None:
+        """A holdCall or retrieveCall, in its turn."""
+        hold = isinstance(task.command, HoldCall)
+        if call.phase is not Phase.UP or call.restored:
+            self._tasks.finish(call, None if task.own else invalid_action(task.command.action), now)
+        elif call.renegotiation is not None:
+            # Left over from a task whose time ran out.
+            self._tasks.finish(call, failure("timeout", detail="An earlier hold or retrieve has no answer yet."), now)
+        elif call.held == hold:
+            call.dialog = again(call.dialog)
+            self._work.tell(call, now)
+            self._tasks.finish(call, None, now)
+        else:
+            call.renegotiation = Renegotiation(hold)
+            self.go_on(call, now)
+
+    def go_on(self, call: Call, now: Now) -> None:
+        """Make the offer, as soon as nothing of the other side is in the way."""
+        renegotiation = call.renegotiation
+        if renegotiation is None or renegotiation.stage is not Stage.WAITING or call.remote_offer:
+            return
+        renegotiation.stage = Stage.OFFERING
+        direction = Direction.SENDONLY if renegotiation.hold else Direction.SENDRECV
+        self._work.make_offer(call, Purpose.RENEGOTIATE, direction, now)
+
+    def offer_made(self, call: Call, sdp: str, now: Now) -> None:
+        renegotiation = call.renegotiation
+        if renegotiation is None or call.session is None:
+            return
+        try:
+            self._work.ua.reinvite(call.session, sdp, now)
+        except StateError:
+            self._wait(call, renegotiation, now)
+        else:
+            renegotiation.stage = Stage.SENT
+
+    def answered(self, call: Call, sdp: str, now: Now) -> None:
+        """The answer to our last offer, whatever it was for."""
+        self._work.apply_answer(call, sdp, now)
+        if call.phase is Phase.UP:
+            call.remote_hold = holds(sdp) or False
+            if call.renegotiation is None:
+                self.tell_remote_hold(call, now)
+
+    def renegotiated(self, call: Call, now: Now) -> None:
+        """Our re-INVITE got its 2xx."""
+        renegotiation, call.renegotiation = call.renegotiation, None
+        if renegotiation is None:
+            return
+        call.held = renegotiation.hold
+        call.parked = call.parked and call.held
+        call.dialog = moved(
+            call.dialog, "HELD" if call.held else "ACTIVE", now.wall, isCallAlreadyActive=True, **self._remote(call)
+        )
+        self._work.tell(call, now)
+        self._finish(call, None, now)
+
+    def refused(self, call: Call, status: int, phrase: str, now: Now) -> None:
+        """Our re-INVITE was refused, or nothing came; or the other side took its own back."""
+        if call.remote_offer and (call.renegotiation is None or call.renegotiation.stage is not Stage.SENT):
+            self._work.forget(call, Purpose.REMOTE)
+            self._work.put(Rollback(call.media))
+            call.remote_offer = False
+            call.remote_hold = call.dialog.remoteHold is True
+            self.go_on(call, now)
+            return
+        hold = call.renegotiation is not None and call.renegotiation.hold
+        detail = f"The other side answered {status} {readable(phrase)}; the call is as it was."
+        why = failure("hold-refused" if hold else "retrieve-refused", readable(phrase) or str(status), detail)
+        self._undo(call)
+        self._finish(call, why, now)
+
+    def offer_failed(self, call: Call, code: str, detail: str, now: Now) -> None:
+        """The engine could not make the offer."""
+        call.renegotiation = None
+        self._finish(call, media_failure(code, detail), now)
+
+    def out_of_time(self, call: Call) -> None:
+        """The task is given up. A re-INVITE that is out is waited for: what comes of it is the truth."""
+        if call.renegotiation is not None and call.renegotiation.stage is not Stage.SENT:
+            self._undo(call)
+
+    def _undo(self, call: Call) -> None:
+        renegotiation, call.renegotiation = call.renegotiation, None
+        if renegotiation is not None and renegotiation.stage is not Stage.WAITING:
+            self._take_back(call)
+
+    def _take_back(self, call: Call) -> None:
+        self._work.forget(call, Purpose.RENEGOTIATE)
+        self._work.put(Rollback(call.media))
+
+    def _wait(self, call: Call, renegotiation: Renegotiation, now: Now) -> None:
+        self._take_back(call)
+        renegotiation.stage = Stage.WAITING
+        self._work.timers.set(self._work.owner, f"{AGAIN_TIMER}{call.id}", now.monotonic + AGAIN)
+
+    def _finish(self, call: Call, why: Failure | None, now: Now) -> None:
+        if call.task is not None and call.task.command.action in ("holdCall", "retrieveCall"):
+            self._tasks.finish(call, why, now)
+
+    # The other side's
+
+    def offered(self, call: Call, offer: str | None, now: Now) -> None:
+        """A re-INVITE or UPDATE of the other side; without an offer it wants ours."""
+        assert call.session is not None, "an offer comes in a session"
+        renegotiation = call.renegotiation
+        if call.phase is not Phase.UP or call.restored:
+            self._refuse(call, 488, now)
+            return
+        if call.remote_offer or (renegotiation is not None and renegotiation.stage is Stage.SENT):
+            self._refuse(call, 491, now)
+            return
+        if renegotiation is not None and renegotiation.stage is Stage.OFFERING:
+            self._take_back(call)
+            renegotiation.stage = Stage.WAITING
+        call.remote_offer = True
+        direction = Direction.SENDONLY if call.held else Direction.SENDRECV
+        if offer is None:
+            self._work.make_offer(call, Purpose.REMOTE, direction, now)
+        else:
+            call.remote_hold = holds(offer) or False
+            self._work.make_answer(call, Purpose.REMOTE, offer, direction, now)
+
+    def remote_answered(self, call: Call, sdp: str, now: Now) -> None:
+        """The engine has what answers the other side."""
+        call.remote_offer = False
+        if call.session is None:
+            return
+        try:
+            self._work.ua.answer(call.session, sdp, now)
+        except StateError:  # it was taken back meanwhile
+            self._work.put(Rollback(call.media))
+        else:
+            self.tell_remote_hold(call, now)
+        self.go_on(call, now)
+
+    def remote_failed(self, call: Call, code: str, detail: str, now: Now) -> None:
+        """The engine cannot answer the other side: 488, and the call is as it was."""
+        call.remote_offer = False
+        call.remote_hold = call.dialog.remoteHold is True
+        self._refuse(call, 488, now)
+        self._work.outbox.error(media_failure(code, detail), call.id, now)
+        self.go_on(call, now)
+
+    def tell_remote_hold(self, call: Call, now: Now) -> None:
+        """Tell it where it changed; no state changes by it (contract §4)."""
+        changes = self._remote(call)
+        if changes and call.phase is Phase.UP:
+            call.dialog = replace(again(call.dialog), **changes)
+            self._work.tell(call, now)
+
+    def _remote(self, call: Call) -> dict[str, bool]:
+        """The change of `remoteHold`; empty where there is none. The key stays away until the first remote hold."""
+        known = call.dialog.remoteHold is True
+        return {} if known == call.remote_hold else {"remoteHold": call.remote_hold}
+
+    def _refuse(self, call: Call, status: int, now: Now) -> None:
+        if call.session is not None:
+            try:
+                self._work.ua.refuse(call.session, status, now)
+            except StateError:
+                return
+
+    # Mute
+
+    def mute_early(self, call: Call) -> None:
+        """A mute that must wait for its turn silences the microphone already."""
+        if call.phase is Phase.UP:
+            self._work.put(SetMuted(call.media, True))
+
+    def mute(self, call: Call, task: Task, now: Now) -> None:
+        """A mute_call or unmute_call, in its turn."""
+        if call.phase is not Phase.UP:
+            self._tasks.finish(call, invalid_action(task.command.action), now)
+            return
+        mute = isinstance(task.command, MuteCall)
+        self._work.put(SetMuted(call.media, mute))
+        if call.dialog.participants[0].mute != mute:
+            call.dialog = muted(call.dialog, mute, now.wall)
+        self._work.tell(call, now)
+        self._tasks.finish(call, None, now)

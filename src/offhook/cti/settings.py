@@ -1,0 +1,59 @@
+"""What an agent session is told once: servers, policies, limits. Frozen; durations in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from offhook.cti.dialect import DIALECTS
+from offhook.errors import ConfigError
+from offhook.sip.timers import Timing
+
+
+def utc(wall: float) -> float:
+    """Seconds east of UTC, in UTC."""
+    return 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSettings:
+    """Raises ConfigError for a dialect that does not exist."""
+
+    servers: tuple[str, ...]
+    """SIP servers, `ws:` or `wss:` URLs, in the order in which they are tried."""
+    domain: str
+    realm: str | None = None
+    """The only realm whose challenges are answered; None: any."""
+    register_expires: int = 600
+    dialect: str = "freeswitch"
+    dtmf: Literal["info", "rtp"] = "info"
+    dtmf_duration_ms: int = 160
+    call_waiting: Literal["announce", "busy"] = "announce"
+    """A further inbound call: a dialog of its own, or refused with 486."""
+    max_calls: int = 8
+    max_waiting_commands: int = 16
+    """For each call, and for the agent while the server is out of reach."""
+    ring_timeout: float = 60.0
+    """An inbound call that nobody answers for this long is refused with 480."""
+    out_of_service_after: float = 3.0
+    """Shorter outages are not told; commands wait."""
+    command_timeout: float = 40.0
+    media_timeout: float = 10.0
+    logout_timeout: float = 5.0
+    """The most that ending the calls at logout may take; as much again for un-registering."""
+    monitoring_prefix: str = "*44"
+    media_address_type: str = "Offhook/0.1.0-CTI"
+    trust_auto_answer: bool = False
+    """Obey headers that want a call answered by itself (PROGRESSIVE, answer-after): anyone can send them."""
+    auto_answer_after: float = 3.0
+    """For PROGRESSIVE calls."""
+    history_events: int = 1000
+    history_seconds: float = 600.0
+    utc_offset: Callable[[float], float] = field(default=utc, repr=False)
+    """Seconds that local time is ahead of UTC at a wall time: `Error.event_time` is local."""
+    timing: Timing = Timing()
+
+    def __post_init__(self) -> None:
+        if self.dialect not in DIALECTS:
+            raise ConfigError("dialect", f"{self.dialect!r} is unknown", f"Give one of: {', '.join(DIALECTS)}")

@@ -1,0 +1,148 @@
+"""What all parts of one agent share: its user agent, its calls, its outputs, and what was asked of the media engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from offhook.clock import Ids, Now, TimerOwner, Timers
+from offhook.cti.call import Call, Phase
+from offhook.cti.dialect import Dialect
+from offhook.cti.dialog import event_of
+from offhook.cti.events import Dialog
+from offhook.cti.outcomes import Outcomes, Ticket
+from offhook.cti.settings import AgentSettings
+from offhook.cti.stream import Outbox
+from offhook.media.engine import (
+    ApplyAnswer,
+    CreateAnswer,
+    CreateOffer,
+    Direction,
+    EngineRequest,
+    GetStats,
+    SendDigits,
+)
+from offhook.sip.user_agent import UserAgent
+
+ENGINE_TIMER = "engine:"
+DIGIT_GAP_MS = 100
+
+
+class Purpose(Enum):
+    """What an engine's outcome is for."""
+
+    DIAL = "dial"
+    """The offer of a call that is to be made."""
+    ANSWER = "answer"
+    """What goes into our 200."""
+    APPLY = "apply"
+    """The other side's answer is taken over, before the call is up."""
+    REAPPLY = "reapply"
+    """The same, of a call that is up."""
+    RENEGOTIATE = "renegotiate"
+    """The offer of a hold or retrieve."""
+    REMOTE = "remote"
+    """What answers an offer (or an offerless re-INVITE) of the other side."""
+    DIGITS = "digits"
+    STATS = "stats"
+
+
+@dataclass(slots=True, eq=False)
+class Asked:
+    """A request to the engine that has no outcome yet."""
+
+    call: Call
+    purpose: Purpose
+    ticket: Ticket | None = None
+
+
+@dataclass(slots=True)
+class Workplace:
+    """`owner` owns all timers of the calls; they are named `<what>:<id>`."""
+
+    settings: AgentSettings
+    extension: str
+    ua: UserAgent
+    outbox: Outbox
+    outcomes: Outcomes
+    timers: Timers
+    ids: Ids
+    dialect: Dialect
+    owner: TimerOwner
+    calls: dict[str, Call] = field(default_factory=dict)
+    """Live ones by dialog id."""
+    sessions: dict[str, Call] = field(default_factory=dict)
+    asked: dict[str, Asked] = field(default_factory=dict)
+    """Requests to the engine by their id."""
+
+    def tell(self, call: Call, now: Now, dialog: Dialog | None = None) -> None:
+        """The event of this call, as its record is now (or as given), to every desk."""
+        call.announced = True
+        self.outbox.publish(event_of(call.kind, dialog or call.dialog, self.extension), now)
+
+    def new_media(self) -> str:
+        return f"{self.extension}.{self.ids.token(64)}"
+
+    def up(self) -> list[Call]:
+        return [call for call in self.calls.values() if call.phase is Phase.UP]
+
+    def attach(self, call: Call, session: str) -> None:
+        """From now on this session is that of the call."""
+        call.session = session
+        self.sessions[session] = call
+
+    def make_offer(self, call: Call, purpose: Purpose, direction: Direction, now: Now) -> None:
+        self._ask(CreateOffer(self._id(), call.media, direction), Asked(call, purpose), now)
+
+    def make_answer(self, call: Call, purpose: Purpose, offer: str, direction: Direction, now: Now) -> None:
+        self._ask(CreateAnswer(self._id(), call.media, offer, direction), Asked(call, purpose), now)
+
+    def apply_answer(self, call: Call, answer: str, now: Now) -> None:
+        purpose = Purpose.REAPPLY if call.phase is Phase.UP else Purpose.APPLY
+        self._ask(ApplyAnswer(self._id(), call.media, answer), Asked(call, purpose), now)
+
+    def send_digits(self, call: Call, digits: str, now: Now) -> str:
+        """Returns the id of the request."""
+        duration = self.settings.dtmf_duration_ms
+        request = SendDigits(self._id(), call.media, digits, duration, DIGIT_GAP_MS)
+        longer = len(digits) * (duration + DIGIT_GAP_MS) / 1000
+        self._ask(request, Asked(call, Purpose.DIGITS), now, longer)
+        return request.id
+
+    def ask_stats(self, call: Call, ticket: Ticket, now: Now) -> None:
+        self._ask(GetStats(self._id(), call.media), Asked(call, Purpose.STATS, ticket), now)
+
+    def take(self, request_id: str) -> Asked | None:
+        """What that outcome is for; None where it comes too late."""
+        asked = self.asked.pop(request_id, None)
+        if asked is not None:
+            self.timers.cancel(self.owner, f"{ENGINE_TIMER}{request_id}")
+        return asked
+
+    def forget(self, call: Call, *purposes: Purpose) -> list[Ticket]:
+        """Outcomes for these purposes (none named: all) are not wanted; returns the tickets that wait for them."""
+        tickets = []
+        for request_id, asked in list(self.asked.items()):
+            if asked.call is call and (not purposes or asked.purpose in purposes):
+                self.take(request_id)
+                if asked.ticket is not None:
+                    tickets.append(asked.ticket)
+        return tickets
+
+    def _id(self) -> str:
+        return self.ids.token(64)
+
+    def _ask(
+        self,
+        request: CreateOffer | CreateAnswer | ApplyAnswer | SendDigits | GetStats,
+        asked: Asked,
+        now: Now,
+        longer: float = 0.0,
+    ) -> None:
+        self.asked[request.id] = asked
+        at = now.monotonic + self.settings.media_timeout + longer
+        self.timers.set(self.owner, f"{ENGINE_TIMER}{request.id}", at)
+        self.put(request)
+
+    def put(self, request: EngineRequest) -> None:
+        self.outbox.put(request)

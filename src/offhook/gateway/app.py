@@ -1,0 +1,345 @@
+"""The parts put together: `Station` is agents with transport and audio, `Gateway` is a station with HTTP in front."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol, get_args
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from offhook import __version__
+from offhook.config import Config, is_loopback
+from offhook.cti import codec
+from offhook.cti.events import ToDesk
+from offhook.driver import Driver, SystemIds
+from offhook.errors import ConfigError
+from offhook.gateway.connection import Connection, new_socket
+from offhook.gateway.sessions import (
+    CloseConnection,
+    ConnectionClosed,
+    ConnectionOpened,
+    ConnectionReceived,
+    Hub,
+    HubInput,
+    HubSettings,
+    Limits,
+    Stop,
+    Stopped,
+    Tell,
+)
+from offhook.media.engine import EngineRequest, MediaEngine
+from offhook.media.null import NullEngine
+from offhook.sip.flow import FlowOutput
+from offhook.sip.trace import TracedMessage, format_traced
+from offhook.transport.websocket_client import WebSocketTransport
+
+logger = logging.getLogger(__name__)
+
+LOGOUT_SECONDS = 3.5
+"""For ending calls and un-registering when a station stops; what is not done by then is left to the server."""
+
+MAX_TRACE_BYTES = 1 << 30
+"""A trace that has grown so far is not written further."""
+
+
+class Subscriber(Protocol):
+    """Who hears what a station tells a connection. Neither method may raise or wait."""
+
+    def tell(self, message: ToDesk, text: str) -> None:
+        """A message, and the same as JSON text."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """The station ends the connection; answer by `Station.disconnect`."""
+        ...
+
+
+class TraceFile:
+    """Every SIP message in the format of `offhook.sip.trace`, secrets and digits masked, for its owner alone."""
+
+    def __init__(self, path: str) -> None:
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            os.fchmod(descriptor, 0o600)  # the file may have been there, and open to others
+        except OSError as error:
+            raise ConfigError("sip_trace", f"{path!r} cannot be written ({error.strerror})", "Give a file") from None
+        self._file = os.fdopen(descriptor, "a", encoding="utf-8", errors="surrogateescape")
+        self._left = MAX_TRACE_BYTES
+
+    def write(self, who: str, sent: bool, data: bytes) -> None:
+        now = time.time()
+        at = f"{time.strftime('%H:%M:%S', time.localtime(now))}.{int(now * 1000) % 1000:03d}"
+        text = format_traced(TracedMessage(at, who, sent, data))
+        self._left -= len(text)
+        if self._left > 0:
+            self._file.write(text)
+            self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class Station:
+    """Agents on this machine: the hub on its driver, with transport and media engine. Used on one loop.
+
+    Raises `ConfigError` where a part cannot be made from the configuration.
+    """
+
+    def __init__(self, config: Config, limits: Limits | None = None) -> None:
+        self.config = config
+        settings = HubSettings(
+            agent=config.agent_settings(),
+            limits=limits or Limits(),
+            grace=config.grace,
+            after_grace=config.after_grace,
+        )
+        self.hub = Hub(settings, ids=SystemIds())
+        self._engine = new_engine(config)
+        self._trace = TraceFile(config.sip_trace) if config.sip_trace else None
+        self._transport = WebSocketTransport(
+            self.put, insecure_tls=config.insecure_tls, ca_file=config.ca_file or None, trace=self._traced
+        )
+        self._driver = Driver(self.hub, self._ports())
+        self._subscribers: dict[str, Subscriber] = {}
+        self._serial = 0
+        self._stopped = asyncio.Event()
+
+    def _ports(self) -> dict[type, Callable[..., None]]:
+        return {
+            **dict.fromkeys(get_args(FlowOutput), self._transport.perform),
+            **dict.fromkeys(get_args(EngineRequest), self._engine.perform),
+            Tell: self._tell,
+            CloseConnection: self._close_connection,
+            Stopped: lambda _: self._stopped.set(),
+        }
+
+    async def start(self) -> None:
+        self._engine.start(self.put)
+        self._driver.start()
+
+    async def stop(self) -> None:
+        """Log all agents out, end their calls, free everything. Takes `LOGOUT_SECONDS` and a little at most."""
+        self.put(Stop())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), LOGOUT_SECONDS)
+        await self.cut()
+
+    async def cut(self) -> None:
+        """Free everything at once; the server is told nothing."""
+        for subscriber in list(self._subscribers.values()):
+            subscriber.close(1001, "the gateway is stopped")
+        await self._transport.close()
+        await self._driver.stop()
+        await self._engine.close()
+        if self._trace is not None:
+            self._trace.close()
+
+    def put(self, given: HubInput) -> None:
+        """Give the hub an input."""
+        self._driver.put(given)
+
+    def connect(self, subscriber: Subscriber, *, trusted: bool = False) -> str:
+        """A new connection; gives its name."""
+        self._serial += 1
+        name = f"c{self._serial}"
+        self._subscribers[name] = subscriber
+        self.put(ConnectionOpened(name, trusted))
+        return name
+
+    def disconnect(self, name: str) -> None:
+        if self._subscribers.pop(name, None) is not None:
+            self.put(ConnectionClosed(name))
+
+    def health(self) -> dict[str, str | int]:
+        """What `/healthz` tells."""
+        return {
+            "status": "ok",
+            "agents": self.hub.agents,
+            "calls": self.hub.calls,
+            "connections": self.hub.connections,
+            "version": __version__,
+        }
+
+    def _tell(self, output: Tell) -> None:
+        text = codec.encode(output.message)
+        for name in output.connections:
+            logger.debug("> %s %s", name, output.message.name)
+            if (subscriber := self._subscribers.get(name)) is not None:
+                subscriber.tell(output.message, text)
+
+    def _close_connection(self, output: CloseConnection) -> None:
+        if (subscriber := self._subscribers.get(output.connection)) is not None:
+            subscriber.close(output.code, output.reason)
+
+    def _traced(self, flow: str, sent: bool, data: bytes) -> None:
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("%s %s SIP %s", ">" if sent else "<", flow, first_words(data))
+        if self._trace is not None:
+            self._trace.write(self.hub.extension_of(flow) or flow, sent, data)
+
+
+def first_words(data: bytes) -> str:
+    """What a log may show of a SIP message: method, or status and phrase; no address."""
+    line = data.lstrip(b"\r\n").split(b"\r\n", 1)[0][:200].decode("utf-8", "replace")
+    first, _, rest = line.partition(" ")
+    return rest if first.startswith("SIP/") else first
+
+
+def new_engine(config: Config) -> MediaEngine:
+    """The media engine of the configuration. Raises `ConfigError` where its packages are missing."""
+    if config.media == "null":
+        return NullEngine()
+    try:
+        from offhook.media.local import LocalEngine  # its packages are an extra
+    except ImportError as error:
+        remedy = "Install them with `pip install 'offhook[media]'`, or give null for calls without audio"
+        raise ConfigError("media", f"local audio needs a package that is missing ({error.name})", remedy) from None
+    return LocalEngine(address=config.audio_address, default_source=config.audio_source)
+
+
+class Gateway:
+    """A station that desks reach by HTTP: `GET /healthz`, and the contract on the WebSocket `/cti`."""
+
+    def __init__(self, config: Config, limits: Limits | None = None) -> None:
+        self.config = config
+        self._limits = limits or Limits()
+        self.station = Station(config, self._limits)
+        self.port = config.port
+        """The port it listens on, once started."""
+        self._origins = {origin.lower() for origin in config.allow_origin}
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        """Where desks connect."""
+        host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+        return f"{'wss' if self.config.tls_certificate else 'ws'}://{host}:{self.port}/cti"
+
+    @property
+    def health_url(self) -> str:
+        return self.url.replace("ws", "http", 1).removesuffix("/cti") + "/healthz"
+
+    async def start(self) -> None:
+        """Listen. Raises `ConfigError` where the address or the certificate cannot be used."""
+        tls = server_tls(self.config) if self.config.tls_certificate else None
+        app = web.Application(client_max_size=0)
+        app.router.add_get("/healthz", self._health)
+        app.router.add_get("/cti", self._cti)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self.config.host, self.config.port, ssl_context=tls)
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise listen_error(self.config.listen, error) from None
+        self.port = self._runner.addresses[0][1]
+        await self.station.start()
+        self._add_own_origins()
+
+    async def stop(self) -> None:
+        """End calls and log agents out, then close; within 5 s."""
+        assert self._runner is not None, "start() first"
+        for site in list(self._runner.sites):
+            await site.stop()
+        await self.station.stop()
+        await self._runner.cleanup()
+
+    async def cut(self) -> None:
+        """Close everything at once."""
+        assert self._runner is not None, "start() first"
+        await self.station.cut()
+        await self._runner.cleanup()
+
+    def _add_own_origins(self) -> None:
+        """Pages that this gateway serves itself are at home under its own address, and no other name.
+
+        The Host header is no proof: a page of evil.example can have that name lead to 127.0.0.1.
+        """
+        scheme = "https" if self.config.tls_certificate else "http"
+        names = {urlsplit(self.url).netloc}
+        if is_loopback(self.config.host):
+            names |= {f"{name}:{self.port}" for name in ("localhost", "127.0.0.1", "[::1]")}
+        self._origins |= {f"{scheme}://{name}" for name in names}
+
+    async def _health(self, request: web.Request) -> web.Response:
+        return web.json_response(self.station.health())
+
+    async def _cti(self, request: web.Request) -> web.StreamResponse:
+        # A browser always sends Origin with a WebSocket; programs do not, and prove a password anyway.
+        origin = request.headers.get("Origin")
+        if origin is not None and origin.lower() not in self._origins:
+            logger.warning("= a page of a foreign origin was refused; --allow-origin would let it in")
+            raise web.HTTPForbidden(text="This origin may not connect; --allow-origin names those that may.\n")
+        # The hub refuses what is too large with a sentence; this bound only keeps it from filling the memory.
+        socket = new_socket(2 * self._limits.message_bytes)
+        if not socket.can_prepare(request).ok:
+            raise web.HTTPUpgradeRequired(text="This is a WebSocket: connect to it with ws:// or wss://.\n")
+        await socket.prepare(request)
+        transport = request.transport
+        connection = Connection(socket, transport.abort if transport is not None else lambda: None)
+        station = self.station
+        subscriber = _Desk(connection)
+        name = station.connect(subscriber)
+        logger.info("= %s connected", name)
+        try:
+            await connection.run(lambda text: station.put(ConnectionReceived(name, text)))
+        finally:
+            station.disconnect(name)
+            logger.info("= %s is gone", name)
+        return socket
+
+
+class _Desk:
+    """A WebSocket as a station sees it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def tell(self, message: ToDesk, text: str) -> None:
+        self._connection.tell(text)
+
+    def close(self, code: int, reason: str) -> None:
+        self._connection.close(code, reason)
+
+
+@contextlib.asynccontextmanager
+async def running(gateway: Gateway) -> AsyncIterator[Gateway]:
+    """Start a gateway, and stop it at the end."""
+    await gateway.start()
+    try:
+        yield gateway
+    finally:
+        await gateway.stop()
+
+
+def server_tls(config: Config) -> ssl.SSLContext:
+    """The context of a TLS listener. Raises `ConfigError`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(config.tls_certificate, config.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        reason = error.strerror or str(error)
+        problem = f"{config.tls_certificate!r} and its key cannot be used ({reason})"
+        raise ConfigError("tls_certificate", problem, "Give a certificate and its key, both in PEM files") from None
+    return context
+
+
+def listen_error(listen: str, error: OSError) -> ConfigError:
+    """What a failed bind means, and what may be done."""
+    if error.errno == errno.EADDRINUSE:
+        return ConfigError("listen", f"{listen} is in use by another program", "Stop it, or give another port, as :0")
+    if error.errno == errno.EACCES:
+        return ConfigError("listen", f"{listen} is not allowed to this user", "Give a port from 1024 up")
+    if error.errno == errno.EADDRNOTAVAIL:
+        return ConfigError("listen", f"{listen} is no address of this machine", "Give 127.0.0.1 or one of its own")
+    return ConfigError("listen", f"cannot listen on {listen} ({error.strerror or error})", "Give another HOST:PORT")

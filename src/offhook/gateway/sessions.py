@@ -1,0 +1,576 @@
+"""The agents that live on this gateway and the connections that watch and command them. Pure.
+
+`Hub` is the node that the driver runs. Connections, flows and media sessions are found by maps that are filled as
+outputs pass through and emptied when what they name ends, so that nothing here looks at all agents for one event.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from offhook.clock import Ids, Now, Timers
+from offhook.cti import codec
+from offhook.cti.agent import AgentSession, AgentSettings, Finished, Publish, Reply
+from offhook.cti.commands import Command, Login, Logout, Resume
+from offhook.cti.errors import Failure, failure, invalid_action
+from offhook.cti.events import ToDesk, error, login_refused
+from offhook.errors import StateError
+from offhook.media.engine import (
+    CloseMedia,
+    CreateAnswer,
+    CreateOffer,
+    EngineEvent,
+    EngineRequest,
+    SetSink,
+    SetSource,
+    Sink,
+    Source,
+)
+from offhook.sip.flow import CloseFlow, FlowClosed, FlowFailed, FlowInput, FlowOutput, OpenFlow
+
+logger = logging.getLogger(__name__)
+
+POLICY_VIOLATION, TOO_BIG, TRY_AGAIN_LATER = 1008, 1009, 1013
+"""Close codes of RFC 6455 §7.4.1 and its registry."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one connection, and all together, may use."""
+
+    message_bytes: int = codec.MAX_COMMAND_BYTES
+    burst: int = 50
+    """Commands that are taken at once; after them `per_second`, the rest waits its turn."""
+    per_second: float = 20.0
+    waiting: int = 100
+    """Commands of one connection that may wait; more, and it is closed."""
+    waiting_bytes: int = 4 * codec.MAX_COMMAND_BYTES
+    wrong_passwords: int = 5
+    """Wrong passwords on one connection, then it is closed."""
+    connections: int = 5000
+    agents: int = 5000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubSettings:
+    """How agents are kept. Times in seconds."""
+
+    agent: AgentSettings
+    limits: Limits = Limits()
+    audio_with_page: bool = False
+    """Audio lives in the page, so its loss means hold; False: it lives here and goes on."""
+    unattended_after: float = 2.0
+    """From the loss of the last connection until new calls get 480 (the active one is held); a reload is shorter."""
+    grace: float = 60.0
+    after_grace: Literal["logout", "stay"] = "logout"
+
+
+# Inputs
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionOpened:
+    """A desk or program connected. `trusted`: it is this very process, without limits on rate."""
+
+    connection: str
+    trusted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionReceived:
+    """A connection sent a text."""
+
+    connection: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionClosed:
+    connection: str
+
+
+@dataclass(frozen=True, slots=True)
+class UseAudio:
+    """A call of the connection's agent is to send and receive this from now on; None leaves it as it is."""
+
+    connection: str
+    dialog: str
+    source: Source | None = None
+    sink: Sink | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Log every agent out and take no new one; answered by `Stopped`."""
+
+
+HubInput = ConnectionOpened | ConnectionReceived | ConnectionClosed | UseAudio | Stop | FlowInput | EngineEvent
+
+
+# Outputs
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Send this message, as `codec.encode` writes it, to these connections."""
+
+    connections: tuple[str, ...]
+    message: ToDesk
+
+
+@dataclass(frozen=True, slots=True)
+class CloseConnection:
+    """Close the connection when what it was told has been sent; answered by `ConnectionClosed`."""
+
+    connection: str
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """After `Stop`: no agent is left."""
+
+
+HubOutput = Tell | CloseConnection | Stopped | FlowOutput | EngineRequest
+
+
+def masked(number: str) -> str:
+    """A number as logs may show it: its last two characters."""
+    return f"..{number[-2:]}" if len(number) > 2 else ".."
+
+
+class _Connection:
+    """What is known of one connection."""
+
+    def __init__(self, name: str, trusted: bool, limits: Limits, now: Now) -> None:
+        self.name = name
+        self.trusted = trusted
+        self.agent: _Agent | None = None
+        self.closing = False
+        self.wrong_passwords = 0
+        self.login: Login | None = None
+        """A login that is carried out as soon as the agent before it is gone."""
+        self.waiting: deque[str] = deque()
+        self.waiting_bytes = 0
+        self._limits = limits
+        self._tokens = float(limits.burst)
+        self._counted_at = now.monotonic
+
+    def take_turn(self, now: Now) -> bool:
+        """Whether a command may be carried out now; counts it."""
+        if self.trusted:
+            return True
+        earned = (now.monotonic - self._counted_at) * self._limits.per_second
+        self._tokens = min(float(self._limits.burst), self._tokens + earned)
+        self._counted_at = now.monotonic
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True
+
+    def next_turn(self) -> float:
+        """When the next command may be carried out, monotonic; a millisecond late, so that rounding is never early."""
+        return self._counted_at + (1.0 - self._tokens) / self._limits.per_second + 0.001
+
+
+class _Agent:
+    """An agent session with all that leads to it."""
+
+    def __init__(self, session: AgentSession) -> None:
+        self.session = session
+        self.connections: dict[str, _Connection] = {}
+        self.flows: dict[str, bool] = {}
+        """Its flows; True: it has asked to close it."""
+        self.media: set[str] = set()
+        self.unattended = False
+        self.logging_out = False
+        self.successors: dict[str, Login] = {}
+        """Logins that wait until it is gone, by connection."""
+
+    @property
+    def leaving(self) -> bool:
+        """It is logging out, or was refused: a login needs a new session, when this one is gone."""
+        return self.logging_out or self.session.over
+
+
+class Hub:
+    """All agents and connections of a gateway."""
+
+    def __init__(self, settings: HubSettings, *, ids: Ids, timers: Timers | None = None) -> None:
+        self.timers = timers if timers is not None else Timers()
+        self._settings = settings
+        self._limits = settings.limits
+        self._ids = ids
+        self._agents: dict[str, _Agent] = {}
+        self._connections: dict[str, _Connection] = {}
+        self._flows: dict[str, _Agent] = {}
+        self._media: dict[str, _Agent] = {}
+        self._ready: set[str] = set()
+        self._out: list[HubOutput] = []
+        self._stopping = False
+        self._receivers: dict[type, Callable[..., None]] = {
+            ConnectionOpened: self._opened,
+            ConnectionReceived: self._received,
+            ConnectionClosed: self._closed,
+            UseAudio: self._use_audio,
+            Stop: self._stop,
+            **dict.fromkeys(get_args(FlowInput), self._flow_input),
+            **dict.fromkeys(get_args(EngineEvent), self._engine_event),
+        }
+
+    # What it tells of itself
+
+    @property
+    def agents(self) -> int:
+        return len(self._agents)
+
+    @property
+    def connections(self) -> int:
+        return len(self._connections)
+
+    @property
+    def calls(self) -> int:
+        """Live calls of all agents; counted when asked."""
+        return sum(len(agent.session.dialogs) for agent in self._agents.values())
+
+    @property
+    def routes(self) -> int:
+        """Flows and media sessions that lead to an agent: for tests, that nothing stays behind."""
+        return len(self._flows) + len(self._media)
+
+    def extension_of(self, flow: str) -> str | None:
+        """Whose flow that is."""
+        agent = self._flows.get(flow)
+        return None if agent is None else agent.session.extension
+
+    # The verbs
+
+    def receive(self, given: HubInput, now: Now) -> None:
+        self._receivers[type(given)](given, now)
+
+    def outputs(self) -> list[HubOutput]:
+        while self._ready:
+            # In the order of the extensions, so that a run can be repeated octet for octet.
+            for extension in sorted(self._ready):
+                self._ready.discard(extension)
+                agent = self._agents.get(extension)
+                if agent is not None:
+                    self._drain(agent)
+        drained, self._out = self._out, []
+        return drained
+
+    def handle_timer(self, timer: str, now: Now) -> None:
+        kind, _, name = timer.partition(" ")
+        if kind == "turn":
+            self._work_off(self._connections[name], now)
+        elif kind == "login":
+            connection = self._connections[name]
+            command, connection.login = connection.login, None
+            if command is not None and not connection.closing:
+                self._login(connection, command, now)
+        elif (agent := self._agents.get(name)) is None:
+            return
+        elif kind == "unattended":
+            self._leave_unattended(agent, now)
+        elif self._settings.after_grace == "logout":
+            logger.info("= agent %s: nobody came back within %g s", masked(name), self._settings.grace)
+            self._log_out(agent, now)
+
+    # Connections
+
+    def _opened(self, given: ConnectionOpened, now: Now) -> None:
+        connection = _Connection(given.connection, given.trusted, self._limits, now)
+        self._connections[given.connection] = connection
+        if self._stopping:
+            self._refuse_connection(connection, "stopping", now)
+        elif len(self._connections) > self._limits.connections:
+            self._refuse_connection(connection, "too-many-connections", now)
+
+    def _refuse_connection(self, connection: _Connection, code: str, now: Now) -> None:
+        self._tell_error(connection, failure(code), now)
+        self._close(connection, TRY_AGAIN_LATER, code)
+
+    def _received(self, given: ConnectionReceived, now: Now) -> None:
+        connection = self._connections.get(given.connection)
+        if connection is None or connection.closing:
+            return
+        # Characters are counted first: octets are at most four times as many, and seldom need counting.
+        size = len(given.text)
+        if size * 4 > self._limits.message_bytes:
+            size = len(given.text.encode(errors="surrogatepass"))
+        if size > self._limits.message_bytes:
+            self._tell_error(connection, failure("too-large"), now)
+            self._close(connection, TOO_BIG, "too-large")
+        elif not connection.waiting and connection.take_turn(now):
+            self._command(connection, given.text, now)
+        elif (
+            len(connection.waiting) >= self._limits.waiting
+            or connection.waiting_bytes + size > self._limits.waiting_bytes
+        ):
+            self._tell_error(connection, failure("too-fast"), now)
+            self._close(connection, POLICY_VIOLATION, "too-fast")
+        else:
+            connection.waiting.append(given.text)
+            connection.waiting_bytes += size
+            self.timers.set(self, f"turn {connection.name}", connection.next_turn())
+
+    def _work_off(self, connection: _Connection, now: Now) -> None:
+        while connection.waiting and not connection.closing and connection.take_turn(now):
+            text = connection.waiting.popleft()
+            connection.waiting_bytes -= len(text.encode(errors="surrogatepass"))
+            self._command(connection, text, now)
+        if connection.waiting and not connection.closing:
+            self.timers.set(self, f"turn {connection.name}", connection.next_turn())
+
+    def _closed(self, given: ConnectionClosed, now: Now) -> None:
+        connection = self._connections.pop(given.connection, None)
+        if connection is None:
+            return
+        self.timers.cancel(self, f"turn {connection.name}", f"login {connection.name}")
+        agent = connection.agent
+        if agent is None:
+            return
+        del agent.connections[connection.name]
+        if agent.connections or agent.leaving:
+            return
+        if not agent.session.verified:  # its password may be wrong, and would keep the right one out
+            self._log_out(agent, now)
+            return
+        extension = agent.session.extension
+        self.timers.set(self, f"unattended {extension}", now.monotonic + self._settings.unattended_after)
+        self.timers.set(self, f"grace {extension}", now.monotonic + self._settings.grace)
+
+    def _use_audio(self, given: UseAudio, now: Now) -> None:
+        connection = self._connections.get(given.connection)
+        if connection is None or connection.agent is None:
+            return
+        media = connection.agent.session.media_of(given.dialog)
+        if media is None:
+            return
+        if given.source is not None:
+            self._out.append(SetSource(media, given.source))
+        if given.sink is not None:
+            self._out.append(SetSink(media, given.sink))
+
+    def _tell(self, connection: _Connection, *messages: ToDesk | None) -> None:
+        self._out += [Tell((connection.name,), message) for message in messages if message is not None]
+
+    def _tell_error(self, connection: _Connection, why: Failure, now: Now, extension: str = "") -> None:
+        if not extension and connection.agent is not None:
+            extension = connection.agent.session.extension
+        self._tell(connection, error(extension, why, None, now.wall, self._utc_offset(now)))
+
+    def _close(self, connection: _Connection, code: int, reason: str) -> None:
+        logger.warning("= %s is closed: %s", connection.name, reason)
+        connection.closing = True
+        connection.waiting.clear()
+        self._out.append(CloseConnection(connection.name, code, reason))
+
+    def _utc_offset(self, now: Now) -> float:
+        return self._settings.agent.utc_offset(now.wall)
+
+    # Commands
+
+    def _command(self, connection: _Connection, text: str, now: Now) -> None:
+        agent = connection.agent
+        try:
+            command = codec.decode_command(text)
+        except codec.CommandRefused as refused:
+            logger.info("< %s %s %r", connection.name, refused.failure.code, refused.action)
+            if agent is not None:
+                agent.session.refuse(refused, connection.name, now)
+            else:
+                self._tell(connection, *codec.refusal(refused, "", now, self._utc_offset(now)))
+            return
+        logger.info("< %s %s", connection.name, command.action)
+        if isinstance(command, Login):
+            self._login(connection, command, now)
+        elif isinstance(command, Resume):
+            self._resume(connection, command, now)
+        elif agent is None:
+            self._tell(connection, *codec.not_logged_in(command, now, self._utc_offset(now)))
+        elif isinstance(command, Logout):
+            self._log_out(agent, now, command, connection.name)
+        else:
+            agent.session.command(command, connection.name, now)
+
+    def _login(self, connection: _Connection, command: Login, now: Now) -> None:
+        if connection.agent is not None and connection.agent.leaving:
+            connection.agent.successors[connection.name] = command
+            return
+        if self._belongs_elsewhere(connection, command, now):
+            return
+        agent = self._agents.get(command.extension)
+        if agent is None:
+            self._begin(connection, command, now)
+        elif agent.leaving:
+            agent.successors[connection.name] = command
+        elif agent.session.check_password(command.password):
+            self._attach(agent, connection, now)
+            agent.session.command(command, connection.name, now)
+        elif agent.session.verified:
+            self._refuse_password(connection, command, now)
+        elif agent.connections.keys() <= {connection.name}:
+            # Nobody has proved a password yet and nobody else is here: what was typed last is tried.
+            agent.successors[connection.name] = command
+            self._log_out(agent, now)
+        else:
+            self._refuse(connection, command, failure("login-pending"), now)
+
+    def _begin(self, connection: _Connection, command: Login, now: Now) -> None:
+        """The first login of an extension."""
+        if self._stopping:
+            self._refuse(connection, command, failure("stopping"), now)
+        elif len(self._agents) >= self._limits.agents:
+            self._refuse(connection, command, failure("too-many-agents"), now)
+        else:
+            session = AgentSession(
+                self._settings.agent,
+                command.extension,
+                command.password,
+                timers=self.timers,
+                ids=self._ids,
+                ready=self._ready,
+            )
+            agent = self._agents[command.extension] = _Agent(session)
+            self._attach(agent, connection, now)
+            session.command(command, connection.name, now)
+
+    def _resume(self, connection: _Connection, command: Resume, now: Now) -> None:
+        if self._belongs_elsewhere(connection, command, now):
+            return
+        agent = self._agents.get(command.extension)
+        if agent is None or agent.leaving:
+            self._tell(connection, *codec.not_logged_in(command, now, self._utc_offset(now)))
+        elif command.password is None or not agent.session.check_password(command.password):
+            self._refuse_password(connection, command, now)
+        else:
+            self._attach(agent, connection, now)
+            agent.session.command(command, connection.name, now)
+
+    def _belongs_elsewhere(self, connection: _Connection, command: Login | Resume, now: Now) -> bool:
+        if connection.agent is None or connection.agent.session.extension == command.extension:
+            return False
+        self._refuse(connection, command, invalid_action(command.action, "other-agent"), now)
+        return True
+
+    def _refuse(self, connection: _Connection, command: Command, why: Failure, now: Now) -> None:
+        self._tell_error(connection, why, now, getattr(command, "extension", ""))
+        self._tell(connection, codec.failed(command, why))
+
+    def _refuse_password(self, connection: _Connection, command: Login | Resume, now: Now) -> None:
+        logger.warning("= %s: a wrong password for agent %s", connection.name, masked(command.extension))
+        self._tell(connection, *login_refused(command.extension, now.wall, self._utc_offset(now)))
+        self._tell(connection, codec.failed(command, failure("credentials-refused")))
+        connection.wrong_passwords += 1
+        if connection.wrong_passwords >= self._limits.wrong_passwords and not connection.trusted:
+            self._close(connection, POLICY_VIOLATION, "too many wrong passwords")
+
+    # Agents
+
+    def _attach(self, agent: _Agent, connection: _Connection, now: Now) -> None:
+        """From now on the connection sees and commands the agent."""
+        connection.agent = agent
+        agent.connections[connection.name] = connection
+        extension = agent.session.extension
+        self.timers.cancel(self, f"unattended {extension}", f"grace {extension}")
+        if agent.unattended:
+            agent.unattended = False
+            if self._settings.audio_with_page:
+                agent.session.unpark(now)
+            else:
+                agent.session.set_available(True)
+
+    def _leave_unattended(self, agent: _Agent, now: Now) -> None:
+        agent.unattended = True
+        if self._settings.audio_with_page:
+            agent.session.park(now)
+        else:
+            agent.session.set_available(False)
+
+    def _log_out(self, agent: _Agent, now: Now, command: Logout | None = None, origin: str | None = None) -> None:
+        agent.logging_out = True
+        extension = agent.session.extension
+        self.timers.cancel(self, f"unattended {extension}", f"grace {extension}")
+        agent.session.command(command or Logout(), origin, now)
+
+    def _stop(self, given: Stop, now: Now) -> None:
+        self._stopping = True
+        for agent in list(self._agents.values()):
+            agent.successors.clear()
+            if not agent.leaving:
+                self._log_out(agent, now)
+        if not self._agents:
+            self._out.append(Stopped())
+
+    def _flow_input(self, given: FlowInput, now: Now) -> None:
+        agent = self._flows.get(given.flow)
+        if agent is None:
+            return  # the last words of a flow whose agent is gone
+        if isinstance(given, FlowClosed | FlowFailed):
+            del self._flows[given.flow]
+            del agent.flows[given.flow]
+        agent.session.receive(given, now)
+
+    def _engine_event(self, given: EngineEvent, now: Now) -> None:
+        agent = self._media.get(given.media)
+        if agent is not None:
+            agent.session.receive(given, now)
+
+    def _drain(self, agent: _Agent) -> None:
+        for output in agent.session.outputs():
+            if isinstance(output, Publish):
+                if agent.connections:
+                    self._out.append(Tell(tuple(agent.connections), output.event))
+            elif isinstance(output, Reply):
+                if output.origin in self._connections:
+                    self._out.append(Tell((output.origin,), output.message))
+            elif isinstance(output, Finished):
+                self._forget(agent, output)
+            else:
+                self._note_route(agent, output)
+                self._out.append(output)
+
+    def _note_route(self, agent: _Agent, output: FlowOutput | EngineRequest) -> None:
+        """Keep the maps by which inputs find their agent."""
+        if isinstance(output, OpenFlow):
+            if output.flow in self._flows:
+                raise StateError(f"flow {output.flow} exists already")
+            self._flows[output.flow] = agent
+            agent.flows[output.flow] = False
+        elif isinstance(output, CloseFlow):
+            if output.flow in agent.flows:
+                agent.flows[output.flow] = True
+        elif isinstance(output, CreateOffer | CreateAnswer):
+            self._media[output.media] = agent
+            agent.media.add(output.media)
+        elif isinstance(output, CloseMedia):
+            self._media.pop(output.media, None)
+            agent.media.discard(output.media)
+
+    def _forget(self, agent: _Agent, finished: Finished) -> None:
+        """Free all that led to an agent that is logged out."""
+        extension = agent.session.extension
+        logger.info("= agent %s is gone: %s", masked(extension), finished.reason)
+        del self._agents[extension]
+        self.timers.cancel(self, f"unattended {extension}", f"grace {extension}")
+        for media in sorted(agent.media):
+            del self._media[media]
+            self._out.append(CloseMedia(media))
+        for flow, closing in agent.flows.items():
+            del self._flows[flow]
+            if not closing:
+                self._out.append(CloseFlow(flow))
+        for connection in agent.connections.values():
+            connection.agent = None
+        for name, command in agent.successors.items():
+            if name in self._connections:
+                self._connections[name].login = command
+                self.timers.set(self, f"login {name}", 0.0)
+        if self._stopping and not self._agents:
+            self._out.append(Stopped())

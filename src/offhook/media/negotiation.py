@@ -1,0 +1,293 @@
+"""Offer and answer (RFC 3264) of one media session: one audio stream over ICE and DTLS-SRTP, everything else rejected.
+
+`OfferAnswer` is pure: it is told what the local end looks like (`LocalEnd`, made by whoever has the sockets), reads
+what the other side writes, and says what was agreed. The text itself is written by `description`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from offhook.errors import MediaError, ParseError
+from offhook.media.description import (
+    CODECS,
+    Codec,
+    Flavour,
+    LocalEnd,
+    Offered,
+    Setup,
+    write_answer,
+    write_offer,
+)
+from offhook.media.engine import Direction
+from offhook.media.sdp import (
+    Candidate,
+    Fingerprint,
+    Media,
+    PayloadFormat,
+    Session,
+    answer_direction,
+)
+
+Role = Literal["client", "server"]
+
+_ICE_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+
+
+class NegotiationError(MediaError):
+    """An SDP that cannot be used; `code` is the one of `EngineFailed`."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteEnd:
+    """The far side of a transport. Two that are equal but for `candidates` and `setup` are the same transport."""
+
+    ufrag: str
+    password: str = field(repr=False)
+    fingerprints: tuple[Fingerprint, ...]
+    setup: str | None = None
+    candidates: tuple[Candidate, ...] = ()
+
+    def same_transport(self, other: RemoteEnd | None) -> bool:
+        """Whether neither ICE nor DTLS begins anew (RFC 8839 §4.4.1.1.1, RFC 8842 §4)."""
+        return other is not None and (self.ufrag, self.password, self.fingerprints) == (
+            other.ufrag,
+            other.password,
+            other.fingerprints,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What both sides agreed on. `sends` and `receives` are ours; `codec` and `dtmf` have the payload types we send."""
+
+    remote: RemoteEnd
+    codec: PayloadFormat
+    dtmf: PayloadFormat | None
+    receive: Mapping[int, PayloadFormat]
+    sends: bool
+    receives: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteOffer:
+    """An offer that was read and can be answered."""
+
+    session: Session
+    audio: Media
+    remote: RemoteEnd
+    codec: PayloadFormat
+    dtmf: PayloadFormat | None
+
+
+class OfferAnswer:
+    """The negotiation of one media session; survives re-offers, a second answer to one offer, and rollback.
+
+    `session_id` is for the o= line (a decimal number); `codecs` are names out of `CODECS`, the best first.
+    """
+
+    def __init__(self, session_id: int, codecs: Sequence[str], flavour: Flavour = "offhook") -> None:
+        self.flavour: Flavour = flavour
+        self.agreement: Agreement | None = None
+        self._codecs: tuple[Codec, ...] = tuple(CODECS[name] for name in codecs)
+        self._session_id = session_id
+        self._version = session_id if flavour == "freeswitch" else 1
+        self._text = ""  # the last local description
+        self._offer: Offered | None = None  # our last offer; stays for a second answer
+        self._before_offer: Offered | None = None
+        self._numbers: dict[tuple[str, int], int] = {}  # payload types in use: they must not change (RFC 3264 §8.3.2)
+        self._layout: list[tuple[str, str, list[str]]] = []  # the m= lines of the session
+        self._audio_at = 0
+
+    def offer(self, local: LocalEnd, direction: Direction) -> str:
+        """Our next offer."""
+        formats = self._formats_to_offer()
+        offered = Offered(local=local, direction=direction, formats=tuple(formats), again=self.agreement is not None)
+        layout = self._layout or [("audio", "", [])]
+        text = self._settle(
+            lambda version: write_offer(self.flavour, self._origin(version), offered, layout, self._audio_at)
+        )
+        self._before_offer, self._offer = self._offer, offered
+        return text
+
+    def rollback(self) -> None:
+        """Our last offer was refused."""
+        self._offer, self._before_offer = self._before_offer, None
+
+    def accept_answer(self, text: str) -> Agreement:
+        """The answer to our last offer; raises NegotiationError. After a provisional one another may come."""
+        offered = self._offer
+        if offered is None:
+            raise NegotiationError("bad-sdp", "there is no offer that this could be the answer to")
+        session = _parse(text)
+        audio = self._answered_audio(session)
+        remote = _read_remote(audio)
+        codec, dtmf = self._choose(audio)
+        direction = answer_direction(audio.direction, offered.direction)
+        self.agreement = Agreement(
+            remote=remote,
+            codec=codec,
+            dtmf=dtmf,
+            receive={each.payload_type: each for each in offered.formats},
+            sends=direction in (Direction.SENDRECV, Direction.SENDONLY),
+            receives=direction in (Direction.SENDRECV, Direction.RECVONLY),
+        )
+        self._remember(codec, dtmf)
+        self._before_offer = offered
+        return self.agreement
+
+    def read_offer(self, text: str) -> RemoteOffer:
+        """Read a remote offer, changing nothing; raises NegotiationError."""
+        session = _parse(text)
+        audio = _usable_audio(session)
+        codec, dtmf = self._choose(audio)
+        return RemoteOffer(session, audio, _read_remote(audio), codec, dtmf)
+
+    def answer(self, offer: RemoteOffer, local: LocalEnd, role: Role, direction: Direction) -> str:
+        """Answer an offer that was read; it becomes the agreement."""
+        agreed = answer_direction(offer.audio.direction, direction)
+        formats = [offer.codec] if offer.dtmf is None else [offer.codec, offer.dtmf]
+        setup: Setup = "passive" if role == "server" else "active"
+        text = self._settle(
+            lambda version: write_answer(
+                self.flavour, self._origin(version), offer.session, offer.audio, local, formats, setup, agreed
+            )
+        )
+        self._remember(*formats)
+        self._layout = [(each.type, each.protocol, each.formats) for each in offer.session.media]
+        self._audio_at = next(at for at, each in enumerate(offer.session.media) if each is offer.audio)
+        self._offer = self._before_offer = None
+        self.agreement = Agreement(
+            remote=offer.remote,
+            codec=offer.codec,
+            dtmf=offer.dtmf,
+            receive={each.payload_type: each for each in formats},
+            sends=agreed in (Direction.SENDRECV, Direction.SENDONLY),
+            receives=agreed in (Direction.SENDRECV, Direction.RECVONLY),
+        )
+        return text
+
+    def role(self, remote: RemoteEnd, *, offered_by_us: bool) -> Role:
+        """Who we are in the DTLS handshake with that end (RFC 5763 §5).
+
+        Ours is the server wherever we may choose: FreeSWITCH is then the client, which always works
+        (freeswitch/recovery.md, C03). As FreeSWITCH itself we are the client of those who offer.
+        """
+        if remote.setup == "active":
+            return "server"
+        if remote.setup == "passive":
+            return "client"
+        return "client" if self.flavour == "freeswitch" and not offered_by_us else "server"
+
+    def _formats_to_offer(self) -> list[PayloadFormat]:
+        """Every codec we have, the one in use first; FreeSWITCH's own re-offers hold that one alone."""
+        current = self.agreement.codec.name.lower() if self.agreement is not None else None
+        codecs = sorted(self._codecs, key=lambda codec: codec.name.lower() != current)
+        if current is not None and self.flavour == "freeswitch":
+            codecs = codecs[:1]
+        taken = set(self._numbers.values())
+        formats = []
+        for codec in codecs:
+            number = self._number(codec.name, codec.clock_rate, codec.payload_type(self.flavour), taken)
+            parameters = codec.parameters(self.flavour, again=current is not None)
+            formats.append(PayloadFormat(number, codec.name, codec.clock_rate, codec.channels, parameters))
+        for rate in sorted({codec.clock_rate for codec in codecs}, reverse=True):
+            wanted = CODECS[f"telephone-event/{rate}"]
+            number = self._number(wanted.name, rate, wanted.payload_type(self.flavour), taken)
+            formats.append(PayloadFormat(number, wanted.name, rate, 1, wanted.parameters(self.flavour, again=False)))
+        return formats
+
+    def _number(self, name: str, rate: int, wanted: int, taken: set[int]) -> int:
+        """The payload type in use for that codec, else the wanted one, else a free one."""
+        known = self._numbers.get((name.lower(), rate))
+        if known is not None:
+            return known
+        number = wanted if wanted not in taken else next(free for free in range(96, 128) if free not in taken)
+        taken.add(number)
+        return number
+
+    def _remember(self, *formats: PayloadFormat | None) -> None:
+        for each in formats:
+            if each is not None:
+                self._numbers[(each.name.lower(), each.clock_rate)] = each.payload_type
+
+    def _choose(self, audio: Media) -> tuple[PayloadFormat, PayloadFormat | None]:
+        """The first codec of theirs that we have (RFC 3264 §6.1), and the telephone-event at its clock rate."""
+        ours = {(codec.name.lower(), codec.clock_rate) for codec in self._codecs}
+        formats = audio.payload_formats
+        codec = next((each for each in formats if (each.name.lower(), each.clock_rate) in ours), None)
+        if codec is None:
+            names = ", ".join(each.name for each in self._codecs)
+            raise NegotiationError("no-common-codec", f"the other side has none of the codecs {names}")
+        events = [
+            each for each in formats if each.name.lower() == "telephone-event" and each.clock_rate in _EVENT_RATES
+        ]
+        same_rate = [each for each in events if each.clock_rate == codec.clock_rate]
+        return codec, next(iter(same_rate or events), None)
+
+    def _answered_audio(self, session: Session) -> Media:
+        """The section that answers our audio: by place, as RFC 3264 §6 has it; else the only audio there is."""
+        if self._audio_at < len(session.media):
+            audio = session.media[self._audio_at]
+            if audio.type == "audio" and not audio.rejected:
+                _check(audio)
+                return audio
+        return _usable_audio(session)
+
+    def _settle(self, write: Callable[[int], str]) -> str:
+        """The local description, with a new version in its o= line if anything in it has changed (RFC 3264 §8)."""
+        if self._text and write(self._version) == self._text:
+            return self._text
+        self._version += 1
+        self._text = write(self._version)
+        return self._text
+
+    def _origin(self, version: int) -> tuple[int, int]:
+        return self._session_id, version
+
+
+_EVENT_RATES = (8000, 48000)
+
+
+def _parse(text: str) -> Session:
+    try:
+        return Session.parse(text)
+    except ParseError as error:
+        raise NegotiationError("bad-sdp", str(error)) from error
+
+
+def _usable_audio(session: Session) -> Media:
+    audio = session.audio
+    if audio is None or audio.rejected:
+        raise NegotiationError("no-common-codec", "the other side has no audio")
+    _check(audio)
+    return audio
+
+
+def _check(audio: Media) -> None:
+    if audio.protocol.upper() not in ("UDP/TLS/RTP/SAVPF", "RTP/SAVPF", "UDP/TLS/RTP/SAVP", "RTP/SAVP"):
+        raise NegotiationError("unsupported", f"audio over {audio.protocol[:40]} is not supported, only DTLS-SRTP")
+    if not audio.rtcp_mux:
+        raise NegotiationError("unsupported", "the other side does not take RTCP on the port of RTP (a=rtcp-mux)")
+
+
+def _read_remote(audio: Media) -> RemoteEnd:
+    ufrag, password = (audio.ice_ufrag or "").strip(), (audio.ice_pwd or "").strip()
+    if not 4 <= len(ufrag) <= 256 or not 22 <= len(password) <= 256 or not _ICE_CHARACTERS.issuperset(ufrag + password):
+        raise NegotiationError("bad-sdp", "a=ice-ufrag or a=ice-pwd is missing or malformed")
+    fingerprints = tuple(each for each in audio.fingerprints if each.hash in ("sha-256", "sha-384", "sha-512"))
+    if not fingerprints:
+        raise NegotiationError("bad-sdp", "a=fingerprint with sha-256 is missing")
+    return RemoteEnd(
+        ufrag=ufrag,
+        password=password,
+        fingerprints=fingerprints,
+        setup=audio.setup,
+        candidates=tuple(audio.candidates),
+    )

@@ -1,0 +1,242 @@
+"""One media session of the local engine: its requests, done one after the other, and what they change."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from offhook.errors import MediaError
+from offhook.media.description import Flavour, LocalEnd
+from offhook.media.engine import (
+    AnswerApplied,
+    AnswerCreated,
+    ApplyAnswer,
+    CreateAnswer,
+    CreateOffer,
+    EngineEvent,
+    EngineFailed,
+    GetStats,
+    MediaConnected,
+    MediaLost,
+    OfferCreated,
+    Rollback,
+    SendDigits,
+    Sink,
+    Source,
+    Stats,
+)
+from offhook.media.feeds import Library, make_feed, make_recipient
+from offhook.media.link import Link
+from offhook.media.negotiation import Agreement, NegotiationError, OfferAnswer
+from offhook.media.outbound import Outbound
+from offhook.media.pacer import Pacer
+from offhook.media.streams import AudioStreams
+from offhook.media.webrtc import Certificate, SecureTransport
+
+logger = logging.getLogger(__name__)
+
+MAX_REQUESTS = 64
+"""Requests of one session that may wait."""
+
+Ordered = CreateOffer | CreateAnswer | ApplyAnswer | Rollback | SendDigits | GetStats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What all sessions of an engine share."""
+
+    address: str | None
+    stun: str | None
+    codecs: tuple[str, ...]
+    flavour: Flavour
+    certificate: Certificate | None
+    pacer: Pacer
+    library: Library
+    peer: Callable[[str], MediaSession | None]
+    tell: Callable[[EngineEvent], None]
+    spawn: Callable[[Coroutine[Any, Any, None]], None]
+
+
+class MediaSession:
+    """A negotiation, a link and two streams."""
+
+    def __init__(self, name: str, around: Surroundings) -> None:
+        self.name = name
+        self.closed = False
+        self._around = around
+        self._negotiation = OfferAnswer(_session_id(around.flavour), around.codecs, around.flavour)
+        outbound = Outbound(secrets.randbits(32), secrets.randbits(15), secrets.randbits(32))
+        self._cname, self._stream = _token(16), _token(32)
+        self.streams = AudioStreams(name, outbound, self._cname, self._tell)
+        self._link = Link(self._make_transport, up=self._connected, down=self._lost, spawn=around.spawn)
+        self._requests: deque[Ordered] = deque()
+        self._current: Ordered | None = None
+        self._worker: asyncio.Task[None] | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Nothing was ever negotiated."""
+        return self._link.made is None and self._link.live is None and not self._requests
+
+    def perform(self, request: Ordered) -> None:
+        """Take a request; it is done when those before it are."""
+        if len(self._requests) >= MAX_REQUESTS:
+            self._fail(request, "internal", "too many requests are waiting")
+            return
+        self._requests.append(request)
+        if self._worker is None:
+            self._worker = asyncio.get_running_loop().create_task(self._work(), name="media session")
+
+    def set_muted(self, muted: bool) -> None:
+        self.streams.muted = muted
+
+    def set_source(self, source: Source) -> None:
+        self.streams.set_feed(make_feed(source, self._around.library, self.streams, self._peer_streams))
+
+    def set_sink(self, sink: Sink) -> None:
+        try:
+            self.streams.set_recipient(make_recipient(sink))
+        except MediaError as error:
+            self.streams.set_recipient(None)
+            logger.warning("nothing is recorded: %s", error)
+
+    async def close(self) -> None:
+        """Free everything; requests under way fail with `closed`."""
+        self.closed = True
+        self._around.pacer.remove(self.streams)
+        worker, self._worker = self._worker, None
+        if worker is not None and worker is not asyncio.current_task():
+            worker.cancel()
+            await asyncio.wait([worker])
+        for request in [*([self._current] if self._current is not None else []), *self._requests]:
+            self._fail(request, "closed", "the media session was closed")
+        self._current = None
+        self._requests.clear()
+        digits = self.streams.outbound.digits
+        for waiting in digits.clear() if digits is not None else []:
+            self._around.tell(EngineFailed(waiting, self.name, "closed", "the media session was closed"))
+        self.streams.close()
+        await self._link.close()
+
+    async def _work(self) -> None:
+        while self._requests:
+            request = self._current = self._requests.popleft()
+            try:
+                await self._do(request)
+            except NegotiationError as error:
+                self._fail(request, error.code, str(error))
+            except MediaError as error:
+                self._fail(request, "device", str(error))
+            except Exception as error:
+                logger.exception("a bug: %s failed", type(request).__name__)
+                self._fail(request, "internal", f"{type(error).__name__}: {error}")
+            self._current = None
+        self._worker = None
+
+    async def _do(self, request: Ordered) -> None:
+        if isinstance(request, CreateOffer):
+            transport = await self._link.for_offer()
+            self._tell(OfferCreated(request.id, self.name, self._offer(transport, request)))
+        elif isinstance(request, CreateAnswer):
+            await self._answer(request)
+        elif isinstance(request, ApplyAnswer):
+            agreement = self._negotiation.accept_answer(request.answer)
+            self._agreed(agreement)
+            role = self._negotiation.role(agreement.remote, offered_by_us=True)
+            await self._link.connect(agreement.remote, role)
+            self._tell(AnswerApplied(request.id, self.name))
+        elif isinstance(request, Rollback):
+            self._negotiation.rollback()
+            self._link.rollback()
+        elif isinstance(request, SendDigits):
+            self._send_digits(request)
+        else:
+            self._tell(Stats(request.id, self.name, self.streams.stats()))
+
+    def _offer(self, transport: SecureTransport, request: CreateOffer) -> str:
+        return self._negotiation.offer(self._local(transport), request.direction)
+
+    async def _answer(self, request: CreateAnswer) -> None:
+        offer = self._negotiation.read_offer(request.offer)
+        transport = await self._link.for_answer(offer.remote)
+        role = transport.role or self._negotiation.role(offer.remote, offered_by_us=False)
+        text = self._negotiation.answer(offer, self._local(transport), role, request.direction)
+        assert self._negotiation.agreement is not None
+        self._agreed(self._negotiation.agreement)
+        self._tell(AnswerCreated(request.id, self.name, text))
+        await self._link.connect(offer.remote, role)
+
+    def _agreed(self, agreement: Agreement) -> None:
+        for dropped in self.streams.configure(agreement, self._around.pacer.number):
+            self._tell(EngineFailed(dropped, self.name, "unsupported", "telephone-event is not agreed on any more"))
+
+    def _send_digits(self, request: SendDigits) -> None:
+        digits = self.streams.outbound.digits
+        if digits is None:
+            self._fail(request, "unsupported", "telephone-event was not agreed on")
+        elif not self.streams.sends:
+            self._fail(request, "unsupported", "no audio is sent now (hold)")
+        elif not digits.add(request.digits, duration_ms=request.duration_ms, gap_ms=request.gap_ms, id=request.id):
+            self._fail(request, "unsupported", "digits are 0-9, A-D, * and #, and not too many at once")
+
+    def _connected(self, transport: SecureTransport) -> None:
+        self.streams.use(transport)
+        self._around.pacer.remove(self.streams)
+        self._around.pacer.add(self.streams)
+        self._tell(MediaConnected(self.name))
+
+    def _lost(self, reason: str) -> None:
+        if self._link.live is None or not self._link.live.connected:
+            self._around.pacer.remove(self.streams)
+        self._tell(MediaLost(self.name, reason))
+
+    def _make_transport(self, controlling: bool, lost: Callable[[str], None]) -> SecureTransport:
+        return SecureTransport(
+            controlling=controlling,
+            deliver=self.streams.receive,
+            lost=lost,
+            address=self._around.address,
+            stun=self._around.stun,
+            certificate=self._around.certificate,
+        )
+
+    def _local(self, transport: SecureTransport) -> LocalEnd:
+        address, port = transport.address
+        return LocalEnd(
+            address=address,
+            port=port,
+            candidates=transport.candidates,
+            ufrag=transport.ufrag,
+            password=transport.password,
+            fingerprint=transport.fingerprint,
+            ssrc=self.streams.outbound.ssrc,
+            cname=self._cname,
+            stream=self._stream,
+        )
+
+    def _peer_streams(self, name: str) -> AudioStreams | None:
+        peer = self._around.peer(name)
+        return None if peer is None else peer.streams
+
+    def _tell(self, event: EngineEvent) -> None:
+        if not self.closed:
+            self._around.tell(event)
+
+    def _fail(self, request: Ordered, code: str, detail: str) -> None:
+        if not isinstance(request, Rollback):
+            self._around.tell(EngineFailed(request.id, self.name, code, detail))
+
+
+def _session_id(flavour: Flavour) -> int:
+    """FreeSWITCH's are about the time in seconds; a browser's have 62 random bits."""
+    return 1_795_310_000 + secrets.randbelow(10_000) if flavour == "freeswitch" else secrets.randbits(62)
+
+
+def _token(length: int) -> str:
+    alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+    return "".join(secrets.choice(alphabet) for _ in range(length))

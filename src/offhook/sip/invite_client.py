@@ -1,0 +1,280 @@
+"""The caller's side of a session, from the INVITE to the ACK (RFC 3261 13.2)."""
+
+from __future__ import annotations
+
+from offhook.clock import Now
+from offhook.errors import RemoteError, StateError
+from offhook.sip.dialog import Dialog, Numbering
+from offhook.sip.events import AnswerReceived, End, Established, InviteSent, OfferReceived, Progress
+from offhook.sip.exchange import Answer, Endpoint, Exchange, Pairs
+from offhook.sip.invite import SHARED, Input, Session, State, Table
+from offhook.sip.message import Request, Response
+
+
+class OutgoingSession(Session):
+    """A call of ours."""
+
+    role = "uac"
+
+    def __init__(
+        self, endpoint: Endpoint, id: str, flow: str | None, contact: str | None, numbering: Numbering
+    ) -> None:
+        super().__init__(endpoint, id, flow, contact)
+        self.state = State.CALLING
+        self.numbering = numbering
+        self._early: dict[str, Dialog] = {}
+        """By the peer's tag: an INVITE may be forked (RFC 3261 12.1)."""
+        self._forks: set[str] = set()
+        """Tags of the branches that answered too late."""
+        self._exchange: Exchange | None = None
+        self._cancel: Exchange | None = None
+        self._cancel_headers: Pairs = ()
+        self._end = End.CANCEL
+        self._heard: str | None = None
+        self._ack: bytes | None = None
+        self._success: Response | None = None
+
+    @property
+    def call_id(self) -> str:
+        return self._request.call_id if self.dialog is None else self.dialog.call_id
+
+    @property
+    def local_tag(self) -> str:
+        return (self._request.from_.tag or "") if self.dialog is None else self.dialog.local_tag
+
+    @property
+    def _request(self) -> Request:
+        assert self._exchange is not None, "a session begins with its INVITE"
+        return self._exchange.request
+
+    def start(self, request: Request, offer: str | None, now: Now) -> None:
+        """Send the INVITE."""
+        if offer is not None:
+            self.negotiation.send_offer(offer)
+        self.timer.offer(request)
+        self._exchange = self.endpoint.send(request, self, self.numbering, now, flow=self.flow, contact=self.contact)
+        self.endpoint.emit(InviteSent(self.id))
+        self.endpoint.timers.set(self, "ring", now.monotonic + self.endpoint.timing.ring_timeout)
+
+    def request_dialog(self) -> Dialog | None:
+        if self.dialog is not None:
+            return self.dialog
+        return next(reversed(self._early.values()), None)
+
+    def find(self, remote_tag: str) -> Dialog | None:
+        return super().find(remote_tag) or self._early.get(remote_tag)
+
+    def answer(self, sdp: str, now: Now) -> None:
+        if self.state is State.ANSWERING:
+            self.command(Input.ANSWER, now, sdp)
+        else:
+            super().answer(sdp, now)
+
+    def answered(self, exchange: Exchange, answer: Answer, now: Now) -> None:
+        response = answer.response
+        if exchange is self._cancel:
+            return  # what counts is the answer to the INVITE
+        if exchange is not self._exchange:
+            super().answered(exchange, answer, now)
+        elif response is None:
+            self.step(Input.LOST if answer.lost else Input.TIMEOUT, now, answer)
+        elif answer.status < 200:
+            self.step(Input.PROVISIONAL, now, response)
+        elif answer.status >= 300:
+            self.step(Input.FAILURE, now, answer)
+        elif self.dialog is None:
+            try:
+                self._confirm(response)
+            except RemoteError:
+                return
+            offered = not self._request.body and bool(response.body)
+            self.step(Input.SUCCESS_OFFER if offered else Input.SUCCESS, now, response)
+        elif response.to.tag == self.dialog.remote_tag:
+            self._acknowledge_again()
+        else:
+            self._drop_fork(response, now)
+
+    def handle_timer(self, timer: str, now: Now) -> None:
+        if timer == "abandon":
+            if self._exchange is not None:
+                self._exchange.abandon(now)
+            self.step(Input.TIMEOUT, now, Answer(487, "Request Terminated", None))
+        else:
+            super().handle_timer(timer, now)
+
+    # Actions
+
+    def _confirm(self, response: Response) -> None:
+        tag = response.to.tag or ""
+        dialog = self._early.pop(tag, None) or Dialog.of_caller(self._request, response, self.numbering)
+        dialog.confirm(response)
+        self.dialog = dialog
+        self._early.clear()
+
+    def _progress(self, now: Now, response: Response) -> None:
+        tag = response.to.tag
+        if response.status > 100 and tag is not None:
+            known = self._early.get(tag)
+            if known is None:
+                self._early[tag] = Dialog.of_caller(self._request, response, self.numbering)
+            else:
+                known.refresh_target(response)
+        self.endpoint.emit(Progress(self.id, response.status, response))
+        if response.status > 100 and response.body and response.content_type == "application/sdp":
+            self._hear(response.text, early=True)
+
+    def _hear(self, sdp: str, *, early: bool) -> None:
+        """The answer to our offer, as often as it differs from the one before (another fork, another early media)."""
+        if sdp == self._heard or not (self.negotiation.ours_open or self._heard is not None):
+            return
+        if self.negotiation.ours_open:
+            self.negotiation.receive_answer(sdp)
+        else:
+            self.negotiation.remote = sdp
+        self._heard = sdp
+        self.endpoint.emit(AnswerReceived(self.id, sdp, early))
+
+    def _establish(self, now: Now, response: Response) -> None:
+        self.endpoint.timers.cancel(self, "ring")
+        self._ack = self.acknowledge(self._request.cseq.number)
+        if response.body:
+            self._hear(response.text, early=False)
+        if self.negotiation.open:
+            self.negotiation.roll_back()  # no answer at all: without media the session is of no use
+            self.endpoint.emit(Established(self.id, response))
+            self.state = State.LEAVING
+            self.leave(now, (("Reason", 'SIP;cause=488;text="No answer in the 2xx"'),))
+            return
+        self.timer.granted(response)
+        self.timer.start(now)
+        self.endpoint.emit(Established(self.id, response))
+
+    def _pass_offer(self, _: Now, response: Response) -> None:
+        self.endpoint.timers.cancel(self, "ring")
+        self._success = response
+        self.negotiation.receive_offer(response.text)
+        self.endpoint.emit(OfferReceived(self.id, response.text))
+
+    def _answer_in_ack(self, now: Now, sdp: str) -> None:
+        assert self._success is not None, "its offer is answered"
+        self.negotiation.send_answer(sdp)
+        self._ack = self.acknowledge(self._request.cseq.number, sdp)
+        self.timer.granted(self._success)
+        self.timer.start(now)
+        self.endpoint.emit(Established(self.id, self._success))
+
+    def _acknowledge_again(self) -> None:
+        """The 2xx came again: our ACK was lost (RFC 3261 13.2.2.4)."""
+        if self.state is State.ANSWERING:
+            return
+        if self._ack is None:
+            self._ack = self.acknowledge(self._request.cseq.number)
+        else:
+            self.endpoint.send_again(self._ack, self.flow)
+
+    def _leave_unanswered(self, now: Now, headers: Pairs) -> None:
+        self._ack = self.acknowledge(self._request.cseq.number)
+        self.leave(now, headers)
+
+    def _plan_cancel(self, _: Now, headers: Pairs) -> None:
+        """A CANCEL must wait for a provisional response (RFC 3261 9.1)."""
+        self._cancel_headers = headers
+        if self._exchange is not None:
+            self._exchange.refuse_challenges()
+
+    def _cancel_ringing(self, now: Now, headers: Pairs) -> None:
+        self._plan_cancel(now, headers)
+        self._send_cancel(now)
+
+    def _send_cancel(self, now: Now, _: Response | None = None) -> None:
+        if self._cancel is not None or self._exchange is None:
+            return
+        try:
+            self._cancel = self.endpoint.cancel(self._exchange, self, now, self._cancel_headers)
+        except StateError:
+            return  # the flow is gone; the INVITE's transaction tells
+        self.endpoint.timers.set(self, "abandon", now.monotonic + self.endpoint.timing.patience)
+
+    def _give_up_calling(self, now: Now) -> None:
+        self._end = End.TIMEOUT
+        self._plan_cancel(now, ())
+
+    def _give_up_ringing(self, now: Now) -> None:
+        self._end = End.TIMEOUT
+        self._cancel_ringing(now, ())
+
+    def _end_cancelled(self, now: Now, answer: Answer) -> None:
+        self.endpoint.timers.cancel(self, "abandon")
+        late = self._end is End.TIMEOUT
+        self.tell_end(
+            now,
+            self._end,
+            by_remote=False,
+            status=408 if late else answer.status,
+            phrase="Request Timeout" if late else answer.phrase,
+            message=answer.response,
+        )
+
+    def _end_answered_late(self, now: Now, response: Response) -> None:
+        """The 2xx crossed our CANCEL: take the call, and end it (RFC 3261 15)."""
+        self.endpoint.timers.cancel(self, "abandon")
+        self._ack = self.acknowledge(self._request.cseq.number)
+        self.tell_end(now, self._end, by_remote=False, status=response.status, phrase=response.phrase, message=response)
+        self.send_bye(now, self._cancel_headers)
+
+    def _end_refused(self, now: Now, answer: Answer) -> None:
+        end = End.TIMEOUT if answer.status == 408 else End.REFUSED
+        self.tell_end(now, end, by_remote=True, status=answer.status, phrase=answer.phrase, message=answer.response)
+
+    def _end_unanswered(self, now: Now, answer: Answer) -> None:
+        self.tell_end(now, End.TIMEOUT, by_remote=True, status=answer.status, phrase=answer.phrase)
+
+    def _end_lost(self, now: Now, answer: Answer) -> None:
+        self.tell_end(now, End.LOST, by_remote=False, status=answer.status, phrase=answer.phrase)
+
+    def _drop_fork(self, response: Response, now: Now) -> None:
+        """Another branch of a forked INVITE answered too: take that call, and end it (RFC 3261 13.2.2.4)."""
+        try:
+            fork = Dialog.of_caller(self._request, response, Numbering(self.numbering.last))
+        except RemoteError:
+            return
+        fork.confirm(response)
+        self.acknowledge(self._request.cseq.number, dialog=fork)
+        if fork.remote_tag in self._forks:
+            return  # the 2xx came again
+        self._forks.add(fork.remote_tag)
+        if self.endpoint.usable(self.flow):
+            self.endpoint.send(fork.request("BYE"), self, fork.numbering, now, flow=self.flow, contact=self.contact)
+
+
+_O = OutgoingSession
+
+TRANSITIONS: Table = {
+    (State.CALLING, Input.PROVISIONAL): (State.PROCEEDING, _O._progress),
+    (State.CALLING, Input.SUCCESS): (State.ESTABLISHED, _O._establish),
+    (State.CALLING, Input.SUCCESS_OFFER): (State.ANSWERING, _O._pass_offer),
+    (State.CALLING, Input.FAILURE): (State.ENDED, _O._end_refused),
+    (State.CALLING, Input.TIMEOUT): (State.ENDED, _O._end_unanswered),
+    (State.CALLING, Input.LOST): (State.ENDED, _O._end_lost),
+    (State.CALLING, Input.HANGUP): (State.CANCELLING, _O._plan_cancel),
+    (State.CALLING, Input.RING_TIMEOUT): (State.CANCELLING, _O._give_up_calling),
+    (State.PROCEEDING, Input.PROVISIONAL): (State.PROCEEDING, _O._progress),
+    (State.PROCEEDING, Input.SUCCESS): (State.ESTABLISHED, _O._establish),
+    (State.PROCEEDING, Input.SUCCESS_OFFER): (State.ANSWERING, _O._pass_offer),
+    (State.PROCEEDING, Input.FAILURE): (State.ENDED, _O._end_refused),
+    (State.PROCEEDING, Input.LOST): (State.ENDED, _O._end_lost),
+    (State.PROCEEDING, Input.HANGUP): (State.CANCELLING, _O._cancel_ringing),
+    (State.PROCEEDING, Input.RING_TIMEOUT): (State.CANCELLING, _O._give_up_ringing),
+    (State.CANCELLING, Input.PROVISIONAL): (State.CANCELLING, _O._send_cancel),
+    (State.CANCELLING, Input.SUCCESS): (State.LEAVING, _O._end_answered_late),
+    (State.CANCELLING, Input.SUCCESS_OFFER): (State.LEAVING, _O._end_answered_late),
+    (State.CANCELLING, Input.FAILURE): (State.ENDED, _O._end_cancelled),
+    (State.CANCELLING, Input.TIMEOUT): (State.ENDED, _O._end_cancelled),
+    (State.CANCELLING, Input.LOST): (State.ENDED, _O._end_cancelled),
+    (State.ANSWERING, Input.ANSWER): (State.ESTABLISHED, _O._answer_in_ack),
+    (State.ANSWERING, Input.HANGUP): (State.LEAVING, _O._leave_unanswered),
+    (State.ANSWERING, Input.BYE): (State.ENDED, _O.end_by_peer),
+    **SHARED,
+}
+
+_O.table = TRANSITIONS

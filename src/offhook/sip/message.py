@@ -1,0 +1,567 @@
+"""Requests and responses: ordered headers as text, read as typed values when they are asked for (RFC 3261 section 7).
+
+A message that came in is an index over its lines; no header is interpreted before someone reads the property, and what
+was read is kept until the headers change. Reading what the peer wrote wrongly raises ParseError, whenever it is read.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import Any, Final, Self, TypeVar
+
+from offhook.errors import LocalError, ParseError
+from offhook.sip.fields import (
+    Address,
+    CSeq,
+    Event,
+    Reason,
+    Replaces,
+    RetryAfter,
+    SessionExpires,
+    SubscriptionState,
+    Via,
+    parse_call_id,
+    parse_date,
+)
+from offhook.sip.grammar import capped_number, check_text, is_token, key, number, split
+from offhook.sip.uri import Uri
+
+T = TypeVar("T")
+
+PHRASES: Final = {
+    100: "Trying",
+    180: "Ringing",
+    181: "Call Is Being Forwarded",
+    182: "Queued",
+    183: "Session Progress",
+    199: "Early Dialog Terminated",
+    200: "OK",
+    202: "Accepted",
+    204: "No Notification",
+    300: "Multiple Choices",
+    301: "Moved Permanently",
+    302: "Moved Temporarily",
+    305: "Use Proxy",
+    380: "Alternative Service",
+    400: "Bad Request",
+    401: "Unauthorized",
+    402: "Payment Required",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    406: "Not Acceptable",
+    407: "Proxy Authentication Required",
+    408: "Request Timeout",
+    410: "Gone",
+    412: "Conditional Request Failed",
+    413: "Request Entity Too Large",
+    414: "Request-URI Too Long",
+    415: "Unsupported Media Type",
+    416: "Unsupported URI Scheme",
+    420: "Bad Extension",
+    421: "Extension Required",
+    422: "Session Interval Too Small",
+    423: "Interval Too Brief",
+    428: "Use Identity Header",
+    430: "Flow Failed",
+    433: "Anonymity Disallowed",
+    439: "First Hop Lacks Outbound Support",
+    480: "Temporarily Unavailable",
+    481: "Call/Transaction Does Not Exist",
+    482: "Loop Detected",
+    483: "Too Many Hops",
+    484: "Address Incomplete",
+    485: "Ambiguous",
+    486: "Busy Here",
+    487: "Request Terminated",
+    488: "Not Acceptable Here",
+    489: "Bad Event",
+    491: "Request Pending",
+    493: "Undecipherable",
+    494: "Security Agreement Required",
+    500: "Server Internal Error",
+    501: "Not Implemented",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Server Time-out",
+    505: "Version Not Supported",
+    513: "Message Too Large",
+    580: "Precondition Failure",
+    600: "Busy Everywhere",
+    603: "Decline",
+    604: "Does Not Exist Anywhere",
+    606: "Not Acceptable",
+}
+"""Reason phrases of the registry (IANA, Session Initiation Protocol Parameters)."""
+
+# What a response takes from its request (RFC 3261 section 8.2.6.2).
+_COPIED: Final = frozenset({"via", "from", "to", "call-id", "cseq"})
+_NO_WORD: Final = frozenset({""})
+_URI_TEXT: Final = re.compile(r"""[^\x00-\x20\x7f<>"]+""")
+
+
+class Headers:
+    """Header lines in order and as they were spelled; found by name without regard to case, by compact name too."""
+
+    __slots__ = ("_keys", "_names", "_typed", "_values")
+
+    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
+        """Raises LocalError as `add` does."""
+        self._keys: list[str] = []
+        self._names: list[str] = []
+        self._values: list[str] = []
+        # Typed values that were read, by property; emptied by every change.
+        self._typed: dict[str, Any] = {}
+        for name, value in pairs:
+            self.add(name, value)
+
+    @classmethod
+    def _of_lines(cls, keys: list[str], names: list[str], values: list[str]) -> Self:
+        made = cls.__new__(cls)
+        made._keys = keys
+        made._names = names
+        made._values = values
+        made._typed = {}
+        return made
+
+    def get(self, name: str) -> str | None:
+        """The first value of that name, or None."""
+        try:
+            return self._values[self._keys.index(_key(name))]
+        except ValueError:
+            return None
+
+    def all(self, name: str) -> list[str]:
+        """The values of that name, one a line."""
+        wanted = _key(name)
+        return [value for full, value in zip(self._keys, self._values, strict=True) if full == wanted]
+
+    def values(self, name: str) -> list[str]:
+        """The values of that name with comma lists taken apart; empty pieces are left out. ParseError."""
+        pieces: list[str] = []
+        for value in self.all(name):
+            pieces += [piece for piece in split(value, ",") if piece]
+        return pieces
+
+    def add(self, name: str, value: str) -> None:
+        """Append a line. LocalError for a name that is no token, and for CR, LF or NUL in the value."""
+        full = _local_key(name)
+        check_text(value, f"the value of {name}")
+        self._keys.append(full)
+        self._names.append(name)
+        self._values.append(value.strip(" \t"))
+        self._typed.clear()
+
+    def set(self, name: str, value: str) -> None:
+        """Put `value` into the first line of that name and remove the others; append a line where there is none."""
+        wanted = _local_key(name)
+        check_text(value, f"the value of {name}")
+        if wanted not in self._keys:
+            self.add(name, value)
+            return
+        at = self._keys.index(wanted)
+        self._values[at] = value.strip(" \t")
+        for later in range(len(self._keys) - 1, at, -1):
+            if self._keys[later] == wanted:
+                self._drop(later)
+        self._typed.clear()
+
+    def remove(self, name: str) -> None:
+        """Remove all lines of that name; none is no error."""
+        wanted = _key(name)
+        for at in range(len(self._keys) - 1, -1, -1):
+            if self._keys[at] == wanted:
+                self._drop(at)
+        self._typed.clear()
+
+    def _drop(self, at: int) -> None:
+        del self._keys[at], self._names[at], self._values[at]
+
+    def _only(self, keys: frozenset[str]) -> Headers:
+        kept = [at for at, full in enumerate(self._keys) if full in keys]
+        return Headers._of_lines(*([column[at] for at in kept] for column in (self._keys, self._names, self._values)))
+
+    def copy(self) -> Headers:
+        return Headers._of_lines(self._keys.copy(), self._names.copy(), self._values.copy())
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and _key(name) in self._keys
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """Pairs of name as spelled and value."""
+        return iter(list(zip(self._names, self._values, strict=True)))
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Headers) and self._keys == other._keys and self._values == other._values
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        # Names only: values hold numbers of callers and secrets.
+        return f"Headers({', '.join(self._names)})"
+
+
+def _key(name: str) -> str:
+    # A name that is no token is found nowhere.
+    try:
+        return key(name)
+    except ParseError:
+        return ""
+
+
+def _local_key(name: str) -> str:
+    try:
+        return key(name)
+    except ParseError:
+        raise LocalError("a header name is empty or has a character that it cannot have") from None
+
+
+class Message(ABC):
+    """What requests and responses have in common.
+
+    The properties raise ParseError where the peer wrote no such value; None stands for a header that is not there.
+    """
+
+    __slots__ = ("body", "headers", "version")
+    headers: Headers
+    body: bytes
+    version: str
+
+    def _first(self, name: str, parse: Callable[[str], T]) -> T | None:
+        typed = self.headers._typed
+        if name in typed:
+            return typed[name]  # type: ignore[no-any-return]
+        try:
+            text = self.headers._values[self.headers._keys.index(name)]
+        except ValueError:
+            return None
+        value = typed[name] = parse(text)
+        return value
+
+    def _needed(self, name: str, parse: Callable[[str], T]) -> T:
+        value = self._first(name, parse)
+        if value is None:
+            raise ParseError(f"the message has no {name}")
+        return value
+
+    def _many(self, name: str, parse: Callable[[str], T]) -> list[T]:
+        headers = self.headers
+        made: list[T] | None = headers._typed.get("all " + name)
+        if made is None:
+            made = []
+            for full, value in zip(headers._keys, headers._values, strict=True):
+                if full == name:
+                    made += [parse(value)] if "," not in value else [parse(piece) for piece in split(value, ",")]
+            headers._typed["all " + name] = made
+        return made.copy()
+
+    def _words(self, name: str, lower: bool) -> frozenset[str]:
+        headers = self.headers
+        made: frozenset[str] | None = headers._typed.get("all " + name)
+        if made is None:
+            # Tokens have neither blanks nor quotes in them.
+            text = ",".join(headers.all(name)).replace(" ", "").replace("\t", "")
+            words = frozenset((text.lower() if lower else text).split(","))
+            made = headers._typed["all " + name] = words - _NO_WORD if "" in words else words
+        return made
+
+    @property
+    def via(self) -> Via:
+        """The topmost Via."""
+        return self._needed("via", _top_via)
+
+    @property
+    def vias(self) -> list[Via]:
+        return self._many("via", Via.parse)
+
+    @property
+    def from_(self) -> Address:
+        return self._needed("from", Address.parse)
+
+    @property
+    def to(self) -> Address:
+        return self._needed("to", Address.parse)
+
+    @property
+    def call_id(self) -> str:
+        return self._needed("call-id", parse_call_id)
+
+    @property
+    def cseq(self) -> CSeq:
+        return self._needed("cseq", CSeq.parse)
+
+    @property
+    def contact(self) -> Address | None:
+        """The first Contact; None also for `Contact: *`."""
+        contacts = self.contacts
+        return contacts[0] if contacts else None
+
+    @property
+    def contacts(self) -> list[Address]:
+        """All Contacts; empty for `Contact: *` (see `wildcard_contact`)."""
+        return [] if self.wildcard_contact else self._many("contact", Address.parse)
+
+    @property
+    def wildcard_contact(self) -> bool:
+        """Whether it says `Contact: *`: all registrations are to be removed (RFC 3261 section 10.2.2)."""
+        return self.headers.get("contact") == "*"
+
+    @property
+    def routes(self) -> list[Address]:
+        return self._many("route", Address.parse)
+
+    @property
+    def record_routes(self) -> list[Address]:
+        return self._many("record-route", Address.parse)
+
+    @property
+    def content_type(self) -> str | None:
+        """Type and subtype in lower case, without parameters."""
+        return self._first("content-type", _media_type)
+
+    @property
+    def max_forwards(self) -> int | None:
+        return self._first("max-forwards", lambda text: number(text, "Max-Forwards"))
+
+    @property
+    def expires(self) -> int | None:
+        """Seconds; what is too large for 32 bits counts as the largest such number."""
+        return self._first("expires", lambda text: capped_number(text, "Expires"))
+
+    @property
+    def min_expires(self) -> int | None:
+        """Seconds."""
+        return self._first("min-expires", lambda text: capped_number(text, "Min-Expires"))
+
+    @property
+    def min_se(self) -> int | None:
+        """Seconds (RFC 4028 section 5)."""
+        return self._first("min-se", lambda text: capped_number(text.partition(";")[0].rstrip(" \t"), "Min-SE"))
+
+    @property
+    def supported(self) -> frozenset[str]:
+        """Option tags in lower case."""
+        return self._words("supported", True)
+
+    @property
+    def require(self) -> frozenset[str]:
+        """Option tags in lower case."""
+        return self._words("require", True)
+
+    @property
+    def allow(self) -> frozenset[str]:
+        """Methods."""
+        return self._words("allow", False)
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        return tuple(self._many("reason", Reason.parse))
+
+    @property
+    def replaces(self) -> Replaces | None:
+        return self._first("replaces", Replaces.parse)
+
+    @property
+    def refer_to(self) -> Address | None:
+        """Also without the angle brackets that `?Replaces=...` needs, because some phones leave them out."""
+        return self._first("refer-to", _target_of_refer)
+
+    @property
+    def session_expires(self) -> SessionExpires | None:
+        return self._first("session-expires", SessionExpires.parse)
+
+    @property
+    def event(self) -> Event | None:
+        return self._first("event", Event.parse)
+
+    @property
+    def subscription_state(self) -> SubscriptionState | None:
+        return self._first("subscription-state", SubscriptionState.parse)
+
+    @property
+    def retry_after(self) -> RetryAfter | None:
+        return self._first("retry-after", RetryAfter.parse)
+
+    @property
+    def date(self) -> datetime | None:
+        return self._first("date", parse_date)
+
+    @property
+    def text(self) -> str:
+        """The body as text; octets that are no UTF-8 become surrogates."""
+        return self.body.decode("utf-8", "surrogateescape")
+
+    def validate(self) -> None:
+        """Check what RFC 3261 section 8.1.1 demands of every message; ParseError with the status to answer."""
+        if self.version.upper() != "SIP/2.0":
+            raise ParseError("a SIP version other than 2.0", 505)
+        for name in ("from", "to", "call-id", "cseq", "max-forwards", "content-length", "content-type"):
+            if len(self.headers.all(name)) > 1:
+                raise ParseError(f"the message has {name} more than once")
+        _ = (self.vias, self.via, self.from_, self.to, self.call_id, self.cseq, self.contacts, self.max_forwards)
+
+    @abstractmethod
+    def _start_line(self) -> str:
+        """The first line; LocalError where it cannot be written."""
+
+    def serialize(self) -> bytes:
+        """The octets that go out, with the Content-Length of the body; LocalError where a line cannot be written."""
+        headers = self.headers
+        length = str(len(self.body))
+        lines = [self._start_line()]
+        lines += map(": ".join, zip(headers._names, headers._values, strict=True))
+        if "content-length" not in headers._keys:
+            lines.append(f"Content-Length: {length}")
+        elif headers.all("content-length") != [length]:
+            right = headers.copy()
+            right.set("Content-Length", length)
+            lines[1:] = [f"{name}: {value}" for name, value in right]
+        lines.append("\r\n")
+        return "\r\n".join(lines).encode("utf-8", "surrogateescape") + self.body
+
+    def _carry_over(self, headers: Headers, body: bytes, version: str) -> None:
+        self.headers = headers
+        self.body = body
+        self.version = version
+
+
+class Request(Message):
+    """A request. `uri` is the Request-URI as text, `target` the same typed."""
+
+    __slots__ = ("_target", "method", "uri")
+
+    def __init__(
+        self,
+        method: str,
+        uri: str | Uri,
+        headers: Headers | Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
+        version: str = "SIP/2.0",
+    ) -> None:
+        """Raises LocalError for a method or URI that cannot stand in a start line, and as `Headers.add` does."""
+        self.method = method
+        self.uri = str(uri)
+        self._target: tuple[str, Uri] | None = None
+        self._carry_over(headers if isinstance(headers, Headers) else Headers(headers), body, version)
+        self._start_line()
+
+    @classmethod
+    def _received(cls, method: str, uri: str, version: str, headers: Headers, body: bytes) -> Self:
+        made = cls.__new__(cls)
+        made.method = method
+        made.uri = uri
+        made._target = None
+        made.headers = headers
+        made.body = body
+        made.version = version
+        return made
+
+    @property
+    def target(self) -> Uri:
+        """The Request-URI; ParseError."""
+        known = self._target
+        if known is None or known[0] is not self.uri:
+            known = self._target = (self.uri, Uri.parse(self.uri))
+        return known[1]
+
+    def validate(self) -> None:
+        """As `Message.validate`; also 400 for a CSeq of another method and for headers in the Request-URI (19.1.5)."""
+        Message.validate(self)
+        if self.cseq.method != self.method:
+            raise ParseError("the method of the CSeq is not that of the request")
+        if self.target.headers:
+            raise ParseError("the Request-URI has headers in it")
+
+    def response(self, status: int, phrase: str | None = None, *, to_tag: str | None = None) -> Response:
+        """The response with what RFC 3261 section 8.2.6 copies from the request.
+
+        `to_tag` is added to the To where it has none. Record-Route is copied where a dialog can be formed (12.1.1),
+        Timestamp into a 100. LocalError for a status or phrase that is none.
+        """
+        copied = _COPIED
+        if status == 100:
+            copied |= {"timestamp"}
+        elif status < 300 and self.method in ("INVITE", "SUBSCRIBE", "REFER", "NOTIFY"):
+            copied |= {"record-route"}
+        headers = self.headers._only(copied)
+        if to_tag is not None:
+            if not is_token(to_tag):
+                raise LocalError("a tag is no token")
+            if not self._has_to_tag():
+                # Not by `set`: what the peer wrote may hold an escaped NUL, and goes back as it came.
+                headers._values[headers._keys.index("to")] += f";tag={to_tag}"
+        return Response(status, phrase, headers)
+
+    def _has_to_tag(self) -> bool:
+        try:
+            return self.to.tag is not None
+        except ParseError:
+            return True  # An answer to such a request is copied as it stands.
+
+    def _start_line(self) -> str:
+        if not is_token(self.method):
+            raise LocalError("the method is no token")
+        if _URI_TEXT.fullmatch(self.uri) is None:
+            raise LocalError("the Request-URI has a character that it cannot have")
+        return f"{self.method} {check_text(self.uri, 'the Request-URI')} {self.version}"
+
+    def __repr__(self) -> str:
+        return f"Request({self.method})"
+
+
+class Response(Message):
+    """A response."""
+
+    __slots__ = ("phrase", "status")
+
+    def __init__(
+        self,
+        status: int,
+        phrase: str | None = None,
+        headers: Headers | Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
+        version: str = "SIP/2.0",
+    ) -> None:
+        """Raises LocalError for a status or phrase that cannot stand in a start line, and as `Headers.add` does."""
+        self.status = status
+        self.phrase = PHRASES.get(status, "") if phrase is None else phrase
+        self._carry_over(headers if isinstance(headers, Headers) else Headers(headers), body, version)
+        self._start_line()
+
+    @classmethod
+    def _received(cls, status: int, phrase: str, version: str, headers: Headers, body: bytes) -> Self:
+        made = cls.__new__(cls)
+        made.status = status
+        made.phrase = phrase
+        made.headers = headers
+        made.body = body
+        made.version = version
+        return made
+
+    def _start_line(self) -> str:
+        if not 100 <= self.status <= 699:
+            raise LocalError("the status is none of 100 to 699")
+        return f"{self.version} {self.status} {check_text(self.phrase, 'the phrase')}"
+
+    def __repr__(self) -> str:
+        return f"Response({self.status} {self.phrase})"
+
+
+def _top_via(text: str) -> Via:
+    return Via.parse(text if "," not in text else split(text, ",")[0])
+
+
+def _target_of_refer(text: str) -> Address:
+    if "?" in text and "<" not in text:
+        return Address(None, Uri.parse(text))
+    return Address.parse(text)
+
+
+def _media_type(text: str) -> str:
+    return text.partition(";")[0].rstrip(" \t").lower()

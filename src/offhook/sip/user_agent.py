@@ -1,0 +1,581 @@
+"""The user agent: registration, connection and sessions of one account; or, without an account, a server side.
+
+    agent = UserAgent(Account("1001", "example.org", "secret", ("wss://example.org:7443",)), timers=timers, ids=ids)
+    agent.start(now)
+    agent.receive(FlowOpened(...), now)
+    for output in agent.outputs(): ...        # flow outputs to perform, events to act upon, in order
+
+Change, drain, change: call `outputs()` after every `receive`, command, and firing of timers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from offhook.clock import Ids, Now, Timers
+from offhook.errors import RemoteError, StateError
+from offhook.sip import invite
+from offhook.sip.client_transaction import Answered, ClientFinished, Unanswered
+from offhook.sip.connectivity import Connectivity, ServerFlowLost
+from offhook.sip.dialog import Dialog
+from offhook.sip.digest import DigestClient
+from offhook.sip.events import SipEvent, Unregistered
+from offhook.sip.exchange import Endpoint, Flow
+from offhook.sip.fields import Address
+from offhook.sip.flow import (
+    FlowAlive,
+    FlowClosed,
+    FlowFailed,
+    FlowInput,
+    FlowOpened,
+    FlowOutput,
+    FlowReceived,
+)
+from offhook.sip.inquiry import Inquiry, outside
+from offhook.sip.invite import Session
+from offhook.sip.invite_client import OutgoingSession
+from offhook.sip.invite_server import IncomingSession
+from offhook.sip.message import Request, Response
+from offhook.sip.parser import parse_message
+from offhook.sip.reception import Reception
+from offhook.sip.registration import Account, Registration
+from offhook.sip.server_transaction import Acknowledged, Asked, Cancelled, ServerFinished, Undeliverable
+from offhook.sip.style import Style
+from offhook.sip.timers import Timing
+from offhook.sip.uri import Uri
+
+__all__ = ["Account", "SessionView", "Style", "Timing", "UserAgent"]
+
+Headers = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """A session as it is now. `state` is a word of `invite.State`."""
+
+    id: str
+    state: str
+    role: str
+    call_id: str = field(repr=False)
+    local_tag: str = field(repr=False)
+    remote_tag: str = field(repr=False)
+    remote_target: str = field(repr=False)
+    local_uri: str = field(repr=False)
+    remote_uri: str = field(repr=False)
+    flow: str | None
+    renegotiating: bool
+
+
+class UserAgent:
+    """See the module. `account` None: any number of flows, no registration; requests name the flow to go on.
+
+    `name` begins the names of the flows that this agent opens. Requests with a method in `pass_up` are told by
+    `RequestReceived(answered=False)` and answered by `respond`; INVITE, ACK, CANCEL, BYE, PRACK and UPDATE never are.
+    """
+
+    def __init__(
+        self,
+        account: Account | None,
+        *,
+        timers: Timers,
+        ids: Ids,
+        timing: Timing | None = None,
+        style: Style | None = None,
+        product: str | None = None,
+        name: str = "",
+        pass_up: frozenset[str] = frozenset(),
+    ) -> None:
+        style = style or Style()
+        product = product or (None if account is None else account.product)
+        if product is not None:
+            style = replace(style, fields={**style.fields, "User-Agent": product})
+        self.timers = timers
+        self._endpoint = Endpoint(style, timers, ids, timing or Timing())
+        self._reception = Reception(self._endpoint, pass_up)
+        self._account = account
+        self._ready: list[FlowOutput | SipEvent] = []
+        self._stopping = False
+        self._registering = True
+        self._host = ""
+        self._registration: Registration | None = None
+        self._connectivity: Connectivity | None = None
+        if account is not None:
+            self._host = f"{ids.token(96)}.invalid"
+            self._endpoint.returns = True
+            self._endpoint.digest = DigestClient(account.user, account.password, account.realm, ids=ids)
+            self._connectivity = Connectivity(self._endpoint, account.servers, name or account.user)
+            self._take_host(account)
+
+    def _take_host(self, account: Account) -> None:
+        endpoint = self._endpoint
+        endpoint.sent_by = self._host
+        # The user of the Contact is the extension: FreeSWITCH tells it to the other party as our number.
+        endpoint.contact = f"<{Uri.sip(account.user, self._host, None, transport='ws')}>"
+        self._registration = Registration(endpoint, account, endpoint.contact)
+
+    def __len__(self) -> int:
+        """How many transactions, sessions and unanswered requests there are."""
+        return len(self._endpoint.transactions) + len(self._endpoint.sessions) + len(self._reception)
+
+    # The verbs
+
+    def receive(self, given: FlowInput, now: Now) -> None:
+        """What a transport tells."""
+        match given:
+            case FlowReceived(flow, data):
+                self._receive_message(flow, data, now)
+            case FlowOpened(flow, local, remote):
+                self._flow_opened(flow, local, remote, now)
+            case FlowFailed(flow, reason):
+                if self._is_ours(flow):
+                    self._ours.failed(reason, now)
+            case FlowClosed(flow, reason):
+                self._flow_closed(flow, reason, now)
+            case FlowAlive(flow):
+                if self._is_ours(flow):
+                    self._ours.heard(now)
+        self._settle()
+
+    def outputs(self) -> list[FlowOutput | SipEvent]:
+        """What is to be done and what happened since the last call, in order."""
+        self._settle()
+        ready, self._ready = self._ready, []
+        return ready
+
+    def handle_timer(self, timer: str, now: Now) -> None:
+        """Un-registering takes too long."""
+        self._finish_stop(now)
+
+    # The way to the server
+
+    @property
+    def connected(self) -> bool:
+        return self._connectivity is not None and self._connectivity.connected
+
+    @property
+    def registered(self) -> bool:
+        return self._registration is not None and self._registration.registered
+
+    def start(self, now: Now, *, register: bool = True) -> None:
+        """Connect, and register once connected; both are kept up until `stop`."""
+        self._stopping = False
+        self._registering = register
+        self._ours.start(now)
+        if register:
+            self.register(now)
+        self._settle()
+
+    def register(self, now: Now) -> None:
+        """Register now: again, or after the credentials were refused."""
+        if self._registration is None:
+            raise StateError("there is no account")
+        self._registering = True
+        self._registration.register(now)
+        self._settle()
+
+    def stop(self, now: Now) -> None:
+        """Un-register, close the flow; told by `Unregistered`. Sessions are not ended by it."""
+        registration = self._registration
+        if registration is None:
+            raise StateError("there is no account")
+        self._stopping = True
+        registration.leave(now)
+        if registration.left:
+            self._finish_stop(now)
+        else:
+            self.timers.set(self, "leave", now.monotonic + self._endpoint.timing.leave)
+        self._settle()
+
+    # Sessions
+
+    def invite(
+        self,
+        target: str,
+        offer: str | None,
+        now: Now,
+        *,
+        headers: Headers = (),
+        session: str | None = None,
+        flow: str | None = None,
+        from_: Address | None = None,
+        to: Address | None = None,
+        contact: Address | None = None,
+    ) -> str:
+        """Call `target` (a URI); gives the session's id. `offer` None: the peer offers in its 2xx.
+
+        Without an account `flow`, `from_` and `contact` are needed. StateError where there is no connection.
+        """
+        endpoint = self._endpoint
+        id = session or endpoint.ids.token(64)
+        if id in endpoint.sessions:
+            raise StateError("there is a session of that id already")
+        if contact is None and endpoint.contact is None:
+            raise StateError("a call without an account needs a Contact")
+        endpoint.flow(flow)
+        request, numbering = outside(
+            endpoint,
+            "INVITE",
+            target,
+            from_=from_ or self._own_address(),
+            to=to or Address(None, Uri.parse(target)),
+            headers=tuple(headers),
+            body=b"" if offer is None else offer.encode(),
+            content_type="application/sdp",
+        )
+        made = OutgoingSession(
+            endpoint,
+            id,
+            None if endpoint.home is not None else flow,
+            endpoint.contact if contact is None else str(contact),
+            numbering,
+        )
+        made.start(request, offer, now)
+        endpoint.remember(made)
+        self._settle()
+        return id
+
+    def ring(
+        self,
+        session: str,
+        now: Now,
+        *,
+        status: int = 180,
+        body: str | None = None,
+        headers: Headers = (),
+        contact: Address | None = None,
+    ) -> None:
+        """A provisional response to an incoming call; with `body`, the answer, it is early media."""
+        called = self._incoming(session, contact)
+        called.ring(status, body, tuple(headers), now)
+        self._settle()
+
+    def accept(
+        self, session: str, answer: str, now: Now, *, headers: Headers = (), contact: Address | None = None
+    ) -> None:
+        """Take an incoming call: 200 with our answer (our offer where the INVITE had none)."""
+        self._incoming(session, contact).accept(answer, tuple(headers), now)
+        self._settle()
+
+    def reject(self, session: str, status: int, now: Now, *, phrase: str | None = None, headers: Headers = ()) -> None:
+        """Refuse an incoming call with a status of 300 or more."""
+        self._incoming(session).reject(status, phrase, tuple(headers), now)
+        self._settle()
+
+    def hangup(self, session: str, now: Now, *, headers: Headers = ()) -> None:
+        """End a session by whatever fits its state: CANCEL, BYE, or 480 to a call that rings here."""
+        self._session(session).hang_up(now, tuple(headers))
+        self._settle()
+
+    def reinvite(self, session: str, offer: str | None, now: Now, *, headers: Headers = ()) -> None:
+        """Offer anew; waits for what is under way already. `offer` None asks for the peer's offer."""
+        found = self._established(session)
+        found.renegotiation.offer("INVITE", offer, tuple(headers), now)
+        self._settle()
+
+    def update(self, session: str, now: Now, *, offer: str | None = None, headers: Headers = ()) -> str | None:
+        """UPDATE (RFC 3311). With `offer` as `reinvite`; without, a request whose id is returned."""
+        if offer is None:
+            asked = self._session(session).timer.ask()
+            return self.request("UPDATE", None, now, session=session, headers=(*headers, *asked))
+        self._established(session).renegotiation.offer("UPDATE", offer, tuple(headers), now)
+        self._settle()
+        return None
+
+    def answer(self, session: str, answer: str, now: Now) -> None:
+        """Answer `OfferReceived`; where that had no offer, with our offer."""
+        self._session(session).answer(answer, now)
+        self._settle()
+
+    def refuse(self, session: str, status: int, now: Now) -> None:
+        """Refuse `OfferReceived` (488, 491): the session goes on as it was."""
+        self._session(session).renegotiation.refuse(status, now)
+        self._settle()
+
+    def session(self, session: str) -> SessionView:
+        """How a session stands. StateError where it is not known (any more)."""
+        found = self._session(session)
+        dialog: Dialog | None = found.request_dialog()
+        return SessionView(
+            id=found.id,
+            state=found.state.value,
+            role=found.role,
+            call_id=found.call_id,
+            local_tag=found.local_tag,
+            remote_tag="" if dialog is None else dialog.remote_tag,
+            remote_target="" if dialog is None else dialog.remote_target,
+            local_uri="" if dialog is None else str(dialog.local.uri),
+            remote_uri="" if dialog is None else str(dialog.remote.uri),
+            flow=found.flow or self._endpoint.home,
+            renegotiating=found.renegotiation.busy,
+        )
+
+    def sessions(self) -> list[str]:
+        """The ids of the sessions that are not over."""
+        return [id for id, session in self._endpoint.sessions.items() if not session.over]
+
+    # Other requests
+
+    def info(self, session: str, content_type: str, body: str, now: Now, *, headers: Headers = ()) -> str:
+        """INFO in a session; gives the id that `RequestAnswered` repeats."""
+        return self.request("INFO", None, now, session=session, headers=headers, content_type=content_type, body=body)
+
+    def options(self, session: str, now: Now) -> str:
+        """OPTIONS in a session: does the peer still know it?"""
+        return self.request("OPTIONS", None, now, session=session)
+
+    def request(
+        self,
+        method: str,
+        target: str | None,
+        now: Now,
+        *,
+        session: str | None = None,
+        flow: str | None = None,
+        from_: Address | None = None,
+        to: Address | None = None,
+        contact: Address | None = None,
+        headers: Headers = (),
+        content_type: str | None = None,
+        body: str = "",
+    ) -> str:
+        """A single request, in a session or (with a `target`) outside; gives the id that `RequestAnswered` repeats."""
+        endpoint = self._endpoint
+        found = None if session is None else self._session(session)
+        inquiry = Inquiry(endpoint, found)
+        if found is not None:
+            kind = content_type or "text/plain"
+            found.send(method, inquiry, now, headers=tuple(headers), body=body.encode(), content_type=kind)
+        elif target is None:
+            raise StateError("a request outside of a session needs a target")
+        else:
+            request, numbering = outside(
+                endpoint,
+                method,
+                target,
+                from_=from_ or self._own_address(),
+                to=to or Address(None, Uri.parse(target)),
+                headers=tuple(headers),
+                body=body.encode(),
+                content_type=content_type or "text/plain",
+            )
+            endpoint.send(
+                request, inquiry, numbering, now, flow=flow, contact=None if contact is None else str(contact)
+            )
+        self._settle()
+        return inquiry.id
+
+    def respond(
+        self,
+        key: str,
+        status: int,
+        now: Now,
+        *,
+        phrase: str | None = None,
+        headers: Headers = (),
+        content_type: str | None = None,
+        body: str | None = None,
+    ) -> None:
+        """Answer a `RequestReceived` that was not answered."""
+        self._reception.respond(
+            key, status, now, phrase=phrase, headers=tuple(headers), content_type=content_type, body=body
+        )
+        self._settle()
+
+    # What outlives the process
+
+    def snapshot(self, now: Now) -> dict[str, Any]:
+        """Registration and established sessions as JSON; no password, and wall time only."""
+        account = self._account
+        sessions = [session.snapshot() for session in self._endpoint.sessions.values()]
+        return {
+            "version": 1,
+            "at": now.wall,
+            "account": None
+            if account is None
+            else {
+                "user": account.user,
+                "domain": account.domain,
+                "servers": list(account.servers),
+                "realm": account.realm,
+                "expires": account.expires,
+                "product": account.product,
+            },
+            "host": self._host,
+            "registration": None if self._registration is None else self._registration.snapshot(),
+            "sessions": [session for session in sessions if session is not None],
+        }
+
+    @classmethod
+    def restore(
+        cls,
+        snapshot: dict[str, Any],
+        account: Account | None = None,
+        *,
+        timers: Timers,
+        ids: Ids,
+        timing: Timing | None = None,
+        style: Style | None = None,
+        name: str = "",
+        pass_up: frozenset[str] = frozenset(),
+    ) -> UserAgent:
+        """A user agent that has the sessions of a snapshot, and no flow yet; `start` connects it.
+
+        `account` None: that of the snapshot, without its password. That is enough for requests within the sessions.
+        """
+        kept = snapshot["account"]
+        if account is None and kept is not None:
+            account = Account(**{**kept, "servers": tuple(kept["servers"]), "password": ""})
+        agent = cls(account, timers=timers, ids=ids, timing=timing, style=style, name=name, pass_up=pass_up)
+        endpoint = agent._endpoint
+        if account is not None:
+            agent._host = snapshot["host"]
+            agent._take_host(account)
+            assert agent._registration is not None, "an account has a registration"
+            agent._registration.restore(snapshot["registration"])
+        for kept in snapshot["sessions"]:
+            session: Session
+            if kept["role"] == OutgoingSession.role:
+                dialog = Dialog.restore(kept["dialog"])
+                session = OutgoingSession(endpoint, kept["id"], None, kept["contact"], dialog.numbering)
+            else:
+                session = IncomingSession(endpoint, kept["id"], None, kept["contact"])
+            session.restore(kept)
+            endpoint.remember(session)
+        return agent
+
+    # Inside
+
+    @property
+    def _ours(self) -> Connectivity:
+        if self._connectivity is None:
+            raise StateError("there is no account to connect")
+        return self._connectivity
+
+    def _is_ours(self, flow: str) -> bool:
+        return self._connectivity is not None and self._connectivity.flow == flow
+
+    def _own_address(self) -> Address:
+        if self._account is None:
+            raise StateError("a request without an account needs a From")
+        return Address(None, Uri.sip(self._account.user, self._account.domain))
+
+    def _session(self, id: str) -> Session:
+        session = self._endpoint.sessions.get(id)
+        if session is None or session.over:
+            raise StateError("there is no such session")
+        return session
+
+    def _established(self, id: str) -> Session:
+        session = self._session(id)
+        if session.state is not invite.State.ESTABLISHED:
+            raise StateError(f"the session is {session.state.value}")
+        return session
+
+    def _incoming(self, id: str, contact: Address | None = None) -> IncomingSession:
+        session = self._session(id)
+        if not isinstance(session, IncomingSession):
+            raise StateError("that is no incoming call")
+        if contact is not None:
+            session.contact = str(contact)
+        return session
+
+    def _receive_message(self, flow: str, data: bytes, now: Now) -> None:
+        if flow not in self._endpoint.flows:
+            return
+        if self._is_ours(flow):
+            self._ours.heard(now)
+        try:
+            message = parse_message(data)
+            # Without these nothing can be answered.
+            _ = (message.via, message.from_, message.to, message.call_id, message.cseq)
+            if isinstance(message, Request):
+                self._endpoint.hear(flow, message)
+                self._endpoint.transactions.receive_request(message, flow, now)
+            elif isinstance(message, Response):
+                message.validate()
+                self._endpoint.transactions.receive_response(message, flow, now)
+        except RemoteError:
+            return  # what cannot be read cannot be answered
+
+    def _flow_opened(self, flow: str, local: str, remote: str, now: Now) -> None:
+        endpoint = self._endpoint
+        if self._account is None:
+            endpoint.flows[flow] = Flow(local, remote, endpoint.style.transport)
+        elif self._is_ours(flow):
+            self._ours.opened(local, remote, now)
+            if self._registering and self._registration is not None:
+                self._registration.connected(now)
+            for session in list(endpoint.sessions.values()):
+                session.connected(now)
+
+    def _flow_closed(self, flow: str, reason: str, now: Now) -> None:
+        if self._is_ours(flow):
+            self._ours.closed(reason, now)
+        elif self._endpoint.flows.pop(flow, None) is not None:
+            self._lose(flow, now)
+
+    def _lose(self, flow: str, now: Now) -> None:
+        """Whatever waits for something on this flow learns that it is gone."""
+        endpoint = self._endpoint
+        if self._registration is not None:
+            self._registration.lost(now)
+        endpoint.transactions.lose(flow, now)
+        self._settle()
+        for session in list(endpoint.sessions.values()):
+            session.lost(flow, now)
+
+    def _finish_stop(self, now: Now) -> None:
+        self.timers.cancel(self, "leave")
+        self._stopping = False
+        if self._registration is not None:
+            self._registration.forget()
+        self._ours.stop(now)
+        self._settle()
+        for session in list(self._endpoint.sessions.values()):
+            session.step(invite.Input.GIVE_UP, now)
+        self._endpoint.emit(Unregistered())
+
+    def _settle(self) -> None:
+        """Hand every report to whom it is for; what is left is for the owner."""
+        endpoint = self._endpoint
+        while (item := endpoint.box.take()) is not None:
+            match item:
+                case Answered(transaction, response, at):
+                    if transaction in endpoint.exchanges:
+                        endpoint.exchanges[transaction].receive(response, at)
+                    self._look_around(at)
+                case Unanswered(transaction, cause, at):
+                    if transaction in endpoint.exchanges:
+                        endpoint.exchanges[transaction].fail(cause, at)
+                    self._look_around(at)
+                case ClientFinished(transaction):
+                    endpoint.transactions.forget(transaction)
+                    endpoint.exchanges.pop(transaction, None)
+                case Asked(asked, at):
+                    self._reception.ask(asked, at)
+                case Acknowledged(_, _, at):
+                    self._reception.acknowledge(item, at)
+                case Cancelled(_, _, at):
+                    self._reception.cancel(item, at)
+                case ServerFlowLost(flow, at):
+                    self._lose(flow, at)
+                case Undeliverable():
+                    pass  # the session that it is for learns of the flow itself
+                case ServerFinished(served):
+                    endpoint.transactions.forget(served)
+                    self._reception.finish(served)
+                case _:
+                    self._ready.append(item)
+
+    def _look_around(self, now: Now) -> None:
+        """What the outcome of a request means for the way to the server."""
+        registration = self._registration
+        if registration is None:
+            return
+        if self._stopping and registration.left:
+            self._finish_stop(now)
+        elif registration.suspicious:
+            registration.suspicious = False
+            self._ours.distrust(now)

@@ -1,0 +1,316 @@
+"""One call leg: a session of the user agent, a media session of the engine, and who is at the far end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+
+from offhook.clock import Now
+from offhook.errors import ParseError, StateError
+from offhook.media.engine import (
+    AnswerCreated,
+    ApplyAnswer,
+    CloseMedia,
+    CreateAnswer,
+    CreateOffer,
+    Direction,
+    EngineEvent,
+    FromPeer,
+    OfferCreated,
+    Rollback,
+    SendDigits,
+    SetSource,
+    Source,
+)
+from offhook.media.sdp import Session
+from offhook.sip.message import Request
+from offhook.switch.causes import Cause
+from offhook.switch.exchange import ChannelEnded, Exchange, Party, failed
+from offhook.switch.refresh import SessionTimer
+from offhook.switch.tones import HOLD_MUSIC, Player
+
+HOLD_SECONDS = 0.25
+"""FreeSWITCH takes so long to answer a re-INVITE that changes who is held (trace 04)."""
+
+SESSION_TIMEOUT = 'SIP;cause=408;text="Session timeout"'
+
+SUPPORT = ("X-FS-Support", "update_display,send_info")
+
+
+class State(Enum):
+    """How far a leg is."""
+
+    NEW = "new"
+    RINGING = "ringing"
+    EARLY = "early"
+    """Early media flows."""
+    ANSWERED = "answered"
+    ENDED = "ended"
+
+
+class Call(Enum):
+    """Which way a leg was called."""
+
+    INBOUND = "inbound"
+    """The client called us."""
+    OUTBOUND = "outbound"
+    """We called the client."""
+
+
+class Owner:
+    """Who is told what happens on a channel: the dialplan's execution or a bridge."""
+
+    def ended(self, channel: Channel, cause: Cause, now: Now) -> None:
+        """The far end or an error ended the channel."""
+
+    def digit(self, channel: Channel, digit: str, duration_ms: int, now: Now) -> None:
+        """The far end pressed a key."""
+
+    def display(self, channel: Channel, shown: Party, now: Now) -> None:
+        """The far end says who it is."""
+
+
+class Channel:
+    """What both kinds of legs have; `inbound.Inbound` and `outbound.Outbound` add how they come about."""
+
+    way: Call
+
+    def __init__(self, exchange: Exchange, uuid: str, *, user: str | None, party: Party, destination: str) -> None:
+        self.exchange = exchange
+        self.uuid = uuid
+        self.session = ""
+        self.call_id = ""
+        self.user = user
+        """The number of the directory's user at the far end."""
+        self.party = party
+        """Who is at the far end."""
+        self.destination = destination
+        """The number that was dialled."""
+        self.state = State.NEW
+        self.owner = Owner()
+        self.peer: Channel | None = None
+        self.player = Player(exchange.timers, self.hear)
+        self.remote_held = False
+        self.server_held = False
+        self.shows_display = False
+        """The far end takes INFO message/update_display."""
+        self.timer = SessionTimer(self, exchange.timers, exchange.settings.session_expires)
+        self._answer = ""
+        exchange.add(self)
+
+    @property
+    def media(self) -> str:
+        """The engine's name of the media session."""
+        return self.uuid
+
+    @property
+    def alive(self) -> bool:
+        return self.state is not State.ENDED
+
+    @property
+    def held(self) -> bool:
+        return self.remote_held or self.server_held
+
+    # Audio
+
+    def hear(self, source: Source) -> None:
+        """Let the far end hear that."""
+        if self.alive:
+            self.exchange.tell(SetSource(self.media, source))
+
+    def hear_peer(self, now: Now) -> None:
+        """Let the far end hear the other leg: its audio, or hold music while one has put the call on hold."""
+        if self.peer is None:
+            return
+        if self.peer.held:
+            self.player.play(HOLD_MUSIC, now)
+        else:
+            self.player.stop()
+            self.hear(FromPeer(self.peer.media))
+
+    def send_digits(self, digits: str, duration_ms: int = 250) -> None:
+        """As telephone-events in RTP."""
+        if self.alive and digits:
+            self.exchange.ask(
+                lambda name: SendDigits(name, self.media, digits, duration_ms=min(max(duration_ms, 40), 5000)),
+                lambda event, now: None,
+            )
+
+    # Offers within the call
+
+    def offer_received(self, offer: str | None, now: Now) -> None:
+        """The far end sent a re-INVITE (or UPDATE) with an offer; None: it wants ours."""
+        if offer is None:
+            self.exchange.ask(lambda name: CreateOffer(name, self.media), self._late_offer_made)
+            return
+        holds = _holds(offer)
+
+        def made(event: EngineEvent, now: Now) -> None:
+            if not self.alive:
+                return
+            if not isinstance(event, AnswerCreated):
+                self.exchange.ua.refuse(self.session, 488, now)
+                return
+            self._answer = event.sdp
+            if holds == self.remote_held:
+                self._answer_offer(now)
+                return
+            self.remote_held = holds
+            if self.peer is not None:
+                self.peer.hear_peer(now)
+            self.exchange.timers.set(self, "answer", now.monotonic + HOLD_SECONDS)
+
+        self.exchange.ask(lambda name: CreateAnswer(name, self.media, offer), made)
+
+    def _late_offer_made(self, event: EngineEvent, now: Now) -> None:
+        if self.alive and isinstance(event, OfferCreated):
+            self.exchange.ua.answer(self.session, event.sdp, now)
+        elif self.alive:
+            self.exchange.ua.refuse(self.session, 488, now)
+
+    def _answer_offer(self, now: Now) -> None:
+        self.renegotiated()
+        self.exchange.ua.answer(self.session, self._answer, now)
+
+    def renegotiated(self) -> None:
+        """The first offer is no longer what was agreed on."""
+
+    def answer_received(self, answer: str, now: Now) -> None:
+        """The far end answered our last offer."""
+        self.exchange.ask(lambda name: ApplyAnswer(name, self.media, answer), self._answer_applied)
+
+    def _answer_applied(self, event: EngineEvent, now: Now) -> None:
+        if self.alive and failed(event):
+            self.fail(Cause.INCOMPATIBLE_DESTINATION, now)
+
+    def hold(self, on: bool, now: Now) -> None:
+        """Hold or retrieve from the server (uuid_hold): a re-INVITE, and hold music for the other leg."""
+        if self.state is not State.ANSWERED or on == self.server_held:
+            raise StateError("the channel is not answered, or it is so already")
+        self.server_held = on
+        if self.peer is not None:
+            self.peer.hear_peer(now)
+        self.reoffer(now)
+
+    def reoffer(self, now: Now) -> None:
+        """Send a re-INVITE with a fresh offer."""
+        direction = Direction.SENDONLY if self.server_held else Direction.SENDRECV
+
+        def made(event: EngineEvent, now: Now) -> None:
+            if self.alive and isinstance(event, OfferCreated):
+                self.renegotiated()
+                self.reinvite(event.sdp, now)
+
+        self.exchange.ask(lambda name: CreateOffer(name, self.media, direction), made)
+
+    def reinvite(self, offer: str, now: Now) -> None:
+        """Send a re-INVITE; where that cannot be done both legs end, as FreeSWITCH has it (recovery.md, fact 3)."""
+        if not self.exchange.registrar.is_open(self.exchange.wording.flow_of(self.call_id)):
+            self.fail(Cause.NORMAL_TEMPORARY_FAILURE, now)
+            return
+        try:
+            self.exchange.ua.reinvite(self.session, offer, now, headers=self.invite_headers())
+        except StateError:
+            self.exchange.tell(Rollback(self.media))
+
+    def invite_headers(self) -> Sequence[tuple[str, str]]:
+        """What an INVITE to the far end carries behind its body's headers."""
+        return [SUPPORT, ("Remote-Party-ID", self.remote_party(self.party))]
+
+    def renegotiation_failed(self, status: int, now: Now) -> None:
+        """Our re-INVITE was refused: the call goes on (trace 19), but not with one who is gone."""
+        if status == 408:
+            self.fail(Cause.RECOVERY_ON_TIMER_EXPIRE, now)
+        elif status in (481, 503):
+            self.fail(Cause.NORMAL_TEMPORARY_FAILURE, now)
+        else:
+            self.exchange.tell(Rollback(self.media))
+
+    # Session timer
+
+    def refresh_session(self, now: Now) -> None:
+        """A leg that we called overrides this; the others are refreshed by nobody but themselves."""
+
+    def session_expired(self, now: Now) -> None:
+        """The far end has not refreshed its session."""
+        self.send_bye(SESSION_TIMEOUT, now)
+        self.end(Cause.NORMAL_CLEARING, now, told=True)
+
+    def refreshed(self, request: Request, now: Now) -> None:
+        """A re-INVITE or UPDATE of the far end came: who refreshes is settled anew."""
+        asked = request.session_expires
+        if request.method == "UPDATE" or (asked is not None and asked.refresher != "uas"):
+            self.timer.expect_refresh(now)
+        elif self.way is Call.OUTBOUND:
+            self.timer.refresh_ourselves(now, self.exchange.ids.fraction())
+
+    # The end
+
+    def handle_timer(self, timer: str, now: Now) -> None:
+        """A change of hold is answered."""
+        if self.alive:
+            self._answer_offer(now)
+
+    def fail(self, cause: Cause, now: Now) -> None:
+        """An error here ends the channel and whatever it is part of."""
+        self.hang_up(cause, now, told=True)
+
+    def hang_up(self, cause: Cause, now: Now, *, told: bool = False) -> None:
+        """End the channel from here; with `told` its owner hears of it."""
+        raise NotImplementedError
+
+    def send_bye(self, reason: str, now: Now) -> None:
+        """BYE (or CANCEL); nothing where the user agent has given the session up already."""
+        try:
+            self.exchange.ua.hangup(self.session, now, headers=[("Reason", reason)])
+        except StateError:
+            return
+
+    def end(self, cause: Cause, now: Now, *, told: bool) -> None:
+        """The channel is over: free what it holds and, with `told`, tell its owner."""
+        if not self.alive:
+            return
+        self.player.stop()
+        self.timer.stop()
+        self.exchange.timers.cancel(self, "answer")
+        self.exchange.tell(CloseMedia(self.media))
+        self.state = State.ENDED
+        self.exchange.remove(self)
+        self.exchange.tell(ChannelEnded(self.uuid, cause))
+        owner, self.owner = self.owner, Owner()
+        if told:
+            owner.ended(self, cause, now)
+
+    # What is said of whom
+
+    def remote_party(self, party: Party) -> str:
+        """Remote-Party-ID of an INVITE to the far end."""
+        host = self.exchange.settings.domain
+        return f'"{party.name}" <sip:{party.number}@{host}>;party=calling;screen=yes;privacy=off'
+
+    def update_display(self, shown: Party, now: Now) -> None:
+        """Tell the far end who the other party is now, if it takes that."""
+        if self.shows_display and self.state is State.ANSWERED:
+            headers = [
+                ("Content-Type", "message/update_display"),
+                ("X-FS-Display-Name", shown.name),
+                ("X-FS-Display-Number", shown.number),
+            ]
+            try:
+                self.exchange.ua.info(self.session, "", "", now, headers=headers)
+            except StateError:
+                return
+
+
+def _holds(offer: str) -> bool:
+    """Whether an offer puts us on hold: sendonly or inactive audio (RFC 3264 §8.4)."""
+    try:
+        audio = Session.parse(offer).audio
+    except ParseError:
+        return False
+    return audio is not None and audio.direction in (Direction.SENDONLY, Direction.INACTIVE)
+
+
+def wants_display(support: str | None) -> bool:
+    """Whether an X-FS-Support header says that display updates are taken."""
+    return support is not None and "update_display" in [each.strip() for each in support.split(",")]

@@ -1,0 +1,126 @@
+"""A channel goes through the dialplan's steps."""
+
+from __future__ import annotations
+
+from offhook.clock import Now
+from offhook.media.engine import Echo
+from offhook.switch.b2bua import Bridge
+from offhook.switch.causes import Cause
+from offhook.switch.channel import Channel, Owner, State
+from offhook.switch.dialplan import (
+    Answer,
+    AskDigits,
+    CallUser,
+    Hangup,
+    Play,
+    PreAnswer,
+    Redirect,
+    Respond,
+    RingReady,
+    SendBack,
+    Sleep,
+    Step,
+    Transfer,
+    steps_for,
+)
+from offhook.switch.exchange import Exchange, IvrDigits
+from offhook.switch.inbound import Inbound
+from offhook.switch.ivr import Menu
+from offhook.switch.tones import SILENCE
+
+MENU_PAUSE = 0.6
+"""Between the digits that the menu sends back and what they lead to."""
+
+
+class Execution(Owner):
+    """Does one step after the other until the channel ends, somebody else owns it, or a step has no end."""
+
+    def __init__(self, exchange: Exchange, channel: Channel) -> None:
+        self._exchange = exchange
+        self._channel = channel
+        self._steps: list[Step] = []
+        self._menu: Menu | None = None
+        self.player = channel.player
+
+    def run(self, number: str, now: Now) -> None:
+        """Begin with what the dialplan says of `number`."""
+        self._channel.owner = self
+        self._steps = list(steps_for(number))
+        self._next(now)
+
+    def handle_timer(self, timer: str, now: Now) -> None:
+        """A pause is over."""
+        self._next(now)
+
+    def digit(self, channel: Channel, digit: str, duration_ms: int, now: Now) -> None:
+        if self._menu is not None:
+            self._menu.digit(digit, now)
+
+    def ended(self, channel: Channel, cause: Cause, now: Now) -> None:
+        self._exchange.timers.cancel(self, "step")
+        if self._menu is not None:
+            self._menu.stop()
+
+    def digits_collected(self, digits: str, now: Now) -> None:
+        """The menu is over: tell the digits, send them back, and go where they lead."""
+        self._menu = None
+        channel = self._channel
+        self._exchange.tell(IvrDigits(channel.uuid, channel.party.number, digits))
+        channel.send_digits(digits)
+        self._steps = [Sleep(MENU_PAUSE), Transfer(f"menu_{digits}")]
+        self._next(now)
+
+    def _next(self, now: Now) -> None:
+        if self._channel.alive and self._steps:
+            self._do(self._steps.pop(0), now)
+
+    def _do(self, step: Step, now: Now) -> None:
+        channel = self._channel
+        match step:
+            case Sleep(seconds):
+                self._exchange.timers.set(self, "step", now.monotonic + seconds)
+            case Play(sound):
+                channel.player.play(sound, now, self._next)
+            case SendBack():
+                channel.player.stop()
+                channel.hear(Echo())
+            case AskDigits():
+                self._menu = Menu(self, self._exchange.timers)
+                self._menu.start(now)
+            case Hangup(cause):
+                channel.hang_up(cause, now, told=True)
+            case Transfer(number):
+                channel.player.play(SILENCE, now)
+                self.run(number, now)
+            case CallUser():
+                Bridge(self._exchange, channel, step, self._not_connected).start(now)
+            case _ if isinstance(channel, Inbound):
+                self._do_unanswered(step, channel, now)
+            case _:
+                self._next(now)
+
+    def _do_unanswered(self, step: Step, channel: Inbound, now: Now) -> None:
+        """Steps that are answers to the caller's INVITE."""
+        match step:
+            case RingReady():
+                channel.ring(now)
+                self._next(now)
+            case PreAnswer():
+                channel.pre_answer(now, self._next)
+            case Answer():
+                channel.answer(now, self._next)
+            case Respond(status):
+                channel.respond(status, now)
+            case Redirect(number):
+                contact = f'"unknown" <sip:{number}@{self._exchange.settings.domain}>'
+                channel.refuse(302, Cause.NORMAL_UNSPECIFIED, now, contact=contact)
+            case _:
+                raise AssertionError(f"no such step: {type(step).__name__}")
+
+    def _not_connected(self, cause: Cause, status: int | None, now: Now) -> None:
+        """The user could not be reached: the caller gets the very status, whatever it is."""
+        channel = self._channel
+        if status is not None and isinstance(channel, Inbound) and channel.state is not State.ANSWERED:
+            channel.refuse(status, cause, now)
+        else:
+            channel.hang_up(cause, now)

@@ -1,0 +1,168 @@
+"""`offhook serve` in a process of its own: what it says, how it ends, what its log shows."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import signal
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from offhook.cli.main import new_parser
+from offhook.cli.serve import DEFAULTS, new_config
+from offhook.config import Config
+from offhook.switch.server import Switch, SwitchConfig
+from offhook.testing.desk import Desk, until
+
+QUIET = ("serve", "--listen", "127.0.0.1:0", "--media", "null")
+
+
+@pytest.fixture
+async def switch() -> AsyncIterator[Switch]:
+    switch = Switch(SwitchConfig(ws_port=0, media="null"))
+    await switch.start()
+    yield switch
+    await switch.stop()
+
+
+def parsed(*words: str) -> argparse.Namespace:
+    return new_parser("serve").parse_args(["serve", *words])
+
+
+async def banner_of(process: asyncio.subprocess.Process) -> tuple[str, str]:
+    """All it says before it waits, and where desks connect."""
+    assert process.stdout is not None
+    async with asyncio.timeout(20):
+        text = (await process.stdout.readuntil(b"Ctrl-C stops.\n")).decode()
+    url = re.search(r"ws://\S+/cti", text)
+    assert url is not None
+    return text, url[0]
+
+
+def test_flags_and_configuration_have_the_same_names_and_defaults() -> None:
+    assert new_config(parsed()) == Config()
+    assert {name.replace("_", "-") for name in DEFAULTS} <= {
+        option[2:] for action in _actions() for option in action.option_strings
+    }
+
+
+def _actions() -> list[argparse.Action]:
+    commands = next(a for a in new_parser("serve")._actions if isinstance(a, argparse._SubParsersAction))
+    actions: list[argparse.Action] = commands.choices["serve"]._actions
+    return actions
+
+
+def test_flags_become_the_configuration() -> None:
+    config = new_config(
+        parsed("--sip", "ws://a:1, wss://b", "--allow-origin", "https://x.example", "--grace", "5", "--insecure-tls")
+    )
+    assert config == Config(
+        sip=("ws://a:1", "wss://b"), allow_origin=("https://x.example",), grace=5.0, insecure_tls=True
+    )
+
+
+async def test_the_banner_says_where_and_what_to_try(start: Any) -> None:
+    process = await start(*QUIET, "--domain", "pbx.example", "--sip", "ws://127.0.0.1:9")
+    text, url = await banner_of(process)
+    assert f"desks   {url}" in text
+    assert url.replace("ws:", "http:").replace("/cti", "/healthz") in text
+    assert "ws://127.0.0.1:9  domain pbx.example" in text
+    assert '{"action":"login"' in text and "offhook switch" in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_ends_calls_and_logs_out(start: Any, switch: Switch, number: signal.Signals) -> None:
+    process = await start(*QUIET, "--sip", switch.ws_url)
+    _, url = await banner_of(process)
+    async with Desk(url) as desk:
+        await desk.login("1000", "1234")
+        await desk.send("makeCall", calledNumber="9196", Destination_Number="9196", callType="audio")
+        await desk.expect("dialogState", state="ACTIVE")
+        process.send_signal(number)
+        await desk.expect("dialogState", state="DROPPED")
+        await desk.expect("agentInfo", state="LOGOUT")
+        assert await desk.closed() == 1001
+    out, err = await asyncio.wait_for(process.communicate(), 5)
+    assert process.returncode == 0
+    assert b"1 agent to log out" in out and out.endswith(b"stopped\n")
+    assert b"Traceback" not in err
+    assert switch.channels() == () and not switch.registered("1000")
+
+
+async def test_a_second_signal_ends_it_at_once(start: Any) -> None:
+    reached = asyncio.Event()
+
+    async def mute(request: web.Request) -> web.WebSocketResponse:
+        """A server that takes the connection and never answers: the logout has to wait."""
+        connection = web.WebSocketResponse(protocols=("sip",))
+        await connection.prepare(request)
+        async for _ in connection:
+            reached.set()
+        return connection
+
+    app = web.Application()
+    app.router.add_get("/", mute)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    process = await start(*QUIET, "--sip", f"ws://127.0.0.1:{runner.addresses[0][1]}")
+    _, url = await banner_of(process)
+    async with Desk(url) as desk:
+        await desk.send("login", extension="1000", password="1234")
+        await reached.wait()
+        process.send_signal(signal.SIGINT)
+        assert process.stdout is not None
+        assert b"stopping" in await process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(process.wait(), 5) in (0, 130)  # 0: it was faster
+    await runner.cleanup()
+
+
+async def test_a_port_in_use(start: Any) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        process = await start("serve", "--media", "null", "--listen", f"127.0.0.1:{other.getsockname()[1]}")
+        _, err = await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode == 2
+    assert b"in use by another program. Stop it, or give another port, as :0." in err
+    assert b"Traceback" not in err
+
+
+async def test_the_log_shows_neither_secrets_nor_numbers(start: Any, switch: Switch) -> None:
+    process = await start(*QUIET, "--sip", switch.ws_url, "--log-level", "debug")
+    _, url = await banner_of(process)
+    async with Desk(url) as desk:
+        await desk.attempt("login", extension="1000", password="wrongly-guessed")
+        await desk.login("1000", "1234")
+        await desk.send("makeCall", calledNumber="9486", Destination_Number="4917612345678", callType="audio")
+        await desk.expect("Error", type="generalError")
+        await desk.attempt("makeCall", calledNumber="4930123456;x", Destination_Number="1", callType="audio")
+        await desk.do("logout")
+    process.send_signal(signal.SIGTERM)
+    _, err = await asyncio.wait_for(process.communicate(), 10)
+    log = err.decode()
+    for secret in ("wrongly-guessed", "4917612345678", "4930123456", "9486@", '"1234"'):
+        assert secret not in log
+    assert re.search(r"< c1 makeCall", log) and re.search(r"> \S+ SIP INVITE", log)
+    assert re.search(r"= agent \.\.00 is gone", log)
+
+
+async def test_no_server_is_no_reason_not_to_start(start: Any) -> None:
+    process = await start(*QUIET, "--sip", "ws://127.0.0.1:9")
+    _, url = await banner_of(process)
+    async with Desk(url) as desk:
+        await desk.send("login", extension="1000", password="1234")
+        await desk.expect("Error", type="networkIssue")
+    process.send_signal(signal.SIGTERM)
+
+    async def ended() -> bool:
+        return process.returncode is not None
+
+    await until(ended, "the end")
+    assert process.returncode == 0

@@ -1,0 +1,354 @@
+"""Hold, retrieve, mute, and offers of the other side: contract §2 rows 6, 7, 9, 10, §4; RB §3.6, §3.7."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from offhook.cti.holding import holds
+from offhook.media.engine import ApplyAnswer, CreateAnswer, CreateOffer, Direction, Rollback, SetMuted
+from offhook.sip.events import OfferReceived, RenegotiationFailed, SessionEnded
+
+AUDIO = "v=0\r\no=- 1 1 IN IP4 1.2.3.4\r\ns=-\r\nc=IN IP4 1.2.3.4\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
+
+
+def muted(bench: Any) -> list[bool]:
+    return [request.muted for request in bench.desk.requests if isinstance(request, SetMuted)]
+
+
+def last_offer(bench: Any) -> OfferReceived:
+    return next(event for event in reversed(bench.pbx.events) if isinstance(event, OfferReceived))
+
+
+def test_hold_and_retrieve(bench: Any) -> None:
+    dialog, session = bench.talk()
+    result = bench.desk.done("holdCall", dialogId=dialog)
+    assert result["dialogId"] == dialog
+    (event,) = bench.desk.news()
+    held = event["response"]["dialog"]
+    assert (event["event"], held["state"], held["isCallAlreadyActive"]) == ("dialogState", "HELD", True)
+    assert held["participants"][0]["actions"]["action"] == ["RETRIEVE", "TRANSFER_SST", "DROP"]
+    assert "a=sendonly" in (last_offer(bench).offer or "")
+    bench.desk.done("retrieveCall", dialogId=dialog)
+    assert bench.desk.heard() == ["dialogState ACTIVE"]
+    assert "a=sendrecv" in (last_offer(bench).offer or "")
+    assert bench.desk.dialog()["isCallAlreadyActive"] is True
+    assert session
+
+
+def test_the_state_is_told_when_it_is_accepted(bench: Any) -> None:
+    """RB §8.4: the reference told it when the re-INVITE left."""
+    dialog, session = bench.talk()
+    bench.pbx.offers = "keep"
+    asked = bench.desk.ask("holdCall", dialogId=dialog)
+    bench.run(1)
+    assert bench.desk.news() == [] and bench.desk.results(asked) == []
+    offer = last_offer(bench).offer
+    bench.pbx.ua.answer(session, bench.pbx.answer_to(session, offer or ""), bench.network.now())
+    bench.run()
+    assert bench.desk.heard() == ["dialogState HELD"]
+    assert bench.desk.result(asked)["status"] == "done"
+
+
+def test_refused_the_call_is_as_it_was(bench: Any) -> None:
+    """RB §8.4: the reference told HELD, and could never hold again."""
+    dialog, _ = bench.talk()
+    bench.pbx.offers = "488"
+    error = bench.desk.failed("holdCall", dialogId=dialog)
+    assert (error["type"], error["code"], error["dialogId"]) == ("generalError", "hold-refused", dialog)
+    (event,) = bench.desk.news()
+    assert (event["event"], event["response"]["description"]) == ("Error", "Not Acceptable Here")
+    assert any(isinstance(request, Rollback) for request in bench.desk.requests)
+    assert bench.desk.session.dialogs[0].state == "ACTIVE"
+    bench.pbx.offers = "answer"
+    bench.desk.done("holdCall", dialogId=dialog)
+    bench.pbx.offers = "500"
+    assert bench.desk.failed("retrieveCall", dialogId=dialog)["code"] == "retrieve-refused"
+    assert bench.desk.session.dialogs[0].state == "HELD"
+    bench.pbx.offers = "answer"
+    bench.desk.done("retrieveCall", dialogId=dialog)
+
+
+def test_asking_for_the_state_it_is_in(bench: Any) -> None:
+    """The event, and nothing on the wire."""
+    dialog, _ = bench.talk()
+    for action, state in (("retrieveCall", "ACTIVE"), ("holdCall", "HELD"), ("holdCall", "HELD")):
+        bench.desk.done(action, dialogId=dialog)
+        assert bench.desk.heard() == [f"dialogState {state}"]
+    assert sum(isinstance(event, OfferReceived) for event in bench.pbx.events) == 1
+
+
+def test_a_second_hold_waits_for_the_first(bench: Any) -> None:
+    """RB §8.14: the reference dropped it silently."""
+    dialog, session = bench.talk()
+    bench.pbx.offers = "keep"
+    asked = [bench.desk.ask(action, dialogId=dialog) for action in ("holdCall", "holdCall", "retrieveCall")]
+    bench.run(1)
+    offer = last_offer(bench).offer
+    bench.pbx.offers = "answer"
+    bench.pbx.ua.answer(session, bench.pbx.answer_to(session, offer or ""), bench.network.now())
+    bench.run()
+    assert bench.desk.heard() == ["dialogState HELD", "dialogState HELD", "dialogState ACTIVE"]
+    assert [bench.desk.result(one)["status"] for one in asked] == ["done"] * 3
+
+
+def test_only_an_established_call_is_held(bench: Any) -> None:
+    """RB §8.13: the reference threw."""
+    dialog, _ = bench.rings()
+    bench.desk.news()
+    for action, told in (
+        ("holdCall", "holdCall"), ("retrieveCall", "unholdCall"), ("mute_call", "mute_call"), ("unmute_call", "unmute_call"),
+    ):  # fmt: skip
+        error = bench.desk.failed(action, dialogId=dialog)
+        assert (error["type"], error["description"], error["dialogId"]) == (
+            "invalidState",
+            f"invalid action {told}",
+            dialog,
+        )
+    assert bench.desk.heard() == ["Error wrong-state"] * 4
+
+
+def test_no_answer_to_the_hold(bench: Any) -> None:
+    dialog, session = bench.talk()
+    bench.pbx.offers = "keep"
+    asked = bench.desk.ask("holdCall", dialogId=dialog)
+    bench.run(41)
+    assert bench.desk.result(asked)["error"]["code"] == "timeout"
+    assert bench.desk.heard() == ["Error timeout"]
+    second = bench.desk.failed("retrieveCall", dialogId=dialog)
+    assert second["code"] == "timeout"
+    bench.pbx.ua.answer(session, bench.pbx.answer_to(session, last_offer(bench).offer or ""), bench.network.now())
+    bench.run()
+    # What came too late for the command is true all the same.
+    assert bench.desk.heard() == ["Error timeout", "dialogState HELD"]
+    bench.desk.done("retrieveCall", dialogId=dialog) if bench.pbx.offers == "answer" else None
+
+
+def test_a_hang_up_does_not_wait_for_a_stuck_hold(bench: Any) -> None:
+    dialog, session = bench.talk()
+    bench.pbx.offers = "keep"
+    held, queued = bench.desk.ask("holdCall", dialogId=dialog), bench.desk.ask("SendDtmf", dialogId=dialog, message="1")
+    bench.run(1)
+    bench.desk.done("releaseCall", dialogId=dialog)
+    assert bench.desk.heard() == ["dialogState DROPPED"]
+    assert bench.desk.result(held)["error"]["code"] == bench.desk.result(queued)["error"]["code"] == "call-ended"
+    bench.run(40)
+    assert bench.pbx.ended(session) is not None
+    assert bench.desk.news() == []
+
+
+def test_glare(bench: Any) -> None:
+    """Both sides re-INVITE at once: 491, and both get through in the end."""
+    dialog, session = bench.talk()
+    bench.network.conditions = type(bench.network.conditions)(delay=0.05)
+    bench.pbx.ua.reinvite(session, bench.pbx.offer(session), bench.network.now())
+    asked = bench.desk.ask("holdCall", dialogId=dialog)
+    bench.run(10)
+    assert bench.desk.result(asked)["status"] == "done"
+    assert bench.desk.heard() == ["dialogState HELD"]
+    assert [event for event in bench.pbx.events if isinstance(event, RenegotiationFailed)] == []
+    bench.desk.done("retrieveCall", within=1, dialogId=dialog)
+
+
+def test_their_offer_comes_while_ours_is_being_made(bench: Any) -> None:
+    dialog, session = bench.talk()
+    bench.desk.deaf_engine = True
+    asked = bench.desk.ask("holdCall", dialogId=dialog)
+    bench.run()
+    bench.desk.deaf_engine = False
+    bench.pbx.ua.reinvite(session, bench.pbx.offer(session), bench.network.now())
+    bench.run(1)
+    kinds = [type(request) for request in bench.desk.requests[-5:]]
+    assert kinds[:4] == [CreateOffer, Rollback, CreateAnswer, CreateOffer]
+    assert bench.desk.result(asked)["status"] == "done"
+    assert bench.desk.heard() == ["dialogState HELD"]
+
+
+def test_the_engine_cannot_offer(bench: Any) -> None:
+    dialog, _ = bench.talk()
+    bench.desk.fail_next[CreateOffer] = "internal"
+    assert bench.desk.failed("holdCall", dialogId=dialog)["code"] == "media-internal"
+    bench.desk.done("holdCall", dialogId=dialog)
+
+
+def test_the_engine_cannot_take_the_answer(bench: Any) -> None:
+    """The hold stands, for the other side took it; that something is wrong is told."""
+    dialog, _ = bench.talk()
+    bench.desk.fail_next[ApplyAnswer] = "bad-sdp"
+    bench.desk.done("holdCall", dialogId=dialog)
+    assert sorted(bench.desk.heard()) == ["Error media-bad-sdp", "dialogState HELD"]
+
+
+def test_the_flow_breaks_at_the_wrong_moment(bench: Any) -> None:
+    """The re-INVITE cannot leave; it does as soon as there is a flow again."""
+    dialog, _ = bench.talk()
+    bench.desk.deaf_engine = True
+    asked = bench.desk.ask("holdCall", dialogId=dialog)
+    bench.run()
+    request = next(r for r in reversed(bench.desk.requests) if isinstance(r, CreateOffer))
+    bench.network.reset(bench.desk.host)
+    bench.run(0.01)
+    bench.desk.deaf_engine = False
+    bench.desk.engine.perform(request)
+    bench.run(2.5)
+    assert bench.desk.result(asked)["status"] == "done"
+    assert bench.desk.heard() == ["dialogState HELD"]
+
+
+# The other side
+
+
+def test_remote_hold(bench: Any) -> None:
+    """It changes no state; the additive `remoteHold` says it."""
+    dialog, session = bench.talk()
+    assert "remoteHold" not in bench.desk.dialog()
+    bench.pbx.ua.reinvite(session, bench.pbx.offer(session, Direction.SENDONLY), bench.network.now())
+    bench.run()
+    assert bench.desk.heard() == ["dialogState ACTIVE"]
+    assert bench.desk.dialog()["remoteHold"] is True
+    bench.pbx.ua.reinvite(session, bench.pbx.offer(session, Direction.SENDONLY), bench.network.now())
+    bench.run()
+    assert bench.desk.news() == []
+    bench.pbx.ua.reinvite(session, bench.pbx.offer(session), bench.network.now())
+    bench.run()
+    assert bench.desk.heard() == ["dialogState ACTIVE"]
+    assert bench.desk.dialog()["remoteHold"] is False
+    assert dialog
+
+
+def test_both_hold(bench: Any) -> None:
+    dialog, session = bench.talk()
+    bench.desk.done("holdCall", dialogId=dialog)
+    bench.pbx.ua.reinvite(session, bench.pbx.offer(session, Direction.SENDONLY), bench.network.now())
+    bench.run()
+    assert bench.desk.heard() == ["dialogState HELD", "dialogState HELD"]
+    answers = [request for request in bench.desk.requests if isinstance(request, CreateAnswer)]
+    assert answers[-1].direction is Direction.SENDONLY
+    bench.pbx.direction = Direction.SENDONLY
+    bench.desk.done("retrieveCall", dialogId=dialog)
+    shown = bench.desk.dialog()
+    assert (shown["state"], shown["remoteHold"]) == ("ACTIVE", True)
+
+
+def test_a_reinvite_without_an_offer(bench: Any) -> None:
+    dialog, session = bench.talk()
+    bench.pbx.ua.reinvite(session, None, bench.network.now())
+    bench.run(1)
+    offers = [request for request in bench.desk.requests if isinstance(request, CreateOffer)]
+    assert len(offers) == 2
+    bench.desk.done("holdCall", dialogId=dialog)
+
+
+def test_an_offer_that_cannot_be_answered(bench: Any) -> None:
+    dialog, session = bench.talk()
+    bench.desk.fail_next[CreateAnswer] = "no-common-codec"
+    bench.pbx.ua.reinvite(session, bench.pbx.offer(session, Direction.SENDONLY), bench.network.now())
+    bench.run()
+    assert bench.desk.heard() == ["Error media-no-common-codec"]
+    failed = next(event for event in bench.pbx.events if isinstance(event, RenegotiationFailed))
+    assert failed.status == 488
+    bench.desk.done("holdCall", dialogId=dialog)
+    assert "remoteHold" not in bench.desk.dialog()
+
+
+def test_an_offer_that_is_taken_back(bench: Any) -> None:
+    """The flow on which it came is gone: what was under way for it is forgotten."""
+    dialog, session = bench.talk()
+    bench.desk.deaf_engine = True
+    bench.pbx.ua.reinvite(session, bench.pbx.offer(session, Direction.SENDONLY), bench.network.now())
+    bench.run()
+    bench.network.reset(bench.desk.host)
+    bench.run(2)
+    bench.desk.deaf_engine = False
+    assert isinstance(bench.desk.requests[-1], Rollback)
+    bench.desk.done("holdCall", within=1, dialogId=dialog)
+
+
+@pytest.mark.parametrize(
+    ("sdp", "held"),
+    [
+        (AUDIO, False),
+        (AUDIO + "a=sendrecv\r\n", False),
+        (AUDIO + "a=recvonly\r\n", False),
+        (AUDIO + "a=sendonly\r\n", True),
+        (AUDIO + "a=inactive\r\n", True),
+        (AUDIO.replace("t=0 0\r\n", "t=0 0\r\na=sendonly\r\n"), True),
+        (AUDIO.replace("c=IN IP4 1.2.3.4", "c=IN IP4 0.0.0.0"), True),
+        (AUDIO + "c=IN IP4 0.0.0.0\r\n", True),
+        (AUDIO.replace("m=audio", "m=video"), None),
+        (AUDIO.replace("4000", "0"), None),
+        ("rubbish", None),
+    ],
+)
+def test_what_a_description_says(sdp: str, held: bool | None) -> None:
+    assert holds(sdp) is held
+
+
+# Mute
+
+
+def test_mute(bench: Any) -> None:
+    dialog, _ = bench.talk()
+    for action, mute in (("mute_call", True), ("mute_call", True), ("unmute_call", False), ("unmute_call", False)):
+        bench.desk.done(action, dialogId=dialog)
+        assert bench.desk.heard() == ["dialogState ACTIVE"]
+        assert bench.desk.dialog()["participants"][0]["mute"] is mute
+        assert bench.desk.dialog()["isCallAlreadyActive"] is False
+    assert muted(bench) == [True, True, False, False]
+    assert not any(isinstance(event, OfferReceived) for event in bench.pbx.events)
+
+
+def test_mute_survives_hold_and_retrieve(bench: Any) -> None:
+    dialog, _ = bench.talk()
+    bench.desk.done("mute_call", dialogId=dialog)
+    bench.desk.done("holdCall", dialogId=dialog)
+    assert bench.desk.dialog()["participants"][0]["mute"] is True
+    bench.desk.done("retrieveCall", dialogId=dialog)
+    assert bench.desk.dialog()["participants"][0]["mute"] is True
+    bench.desk.done("holdCall", dialogId=dialog)
+    bench.desk.done("unmute_call", dialogId=dialog)
+    assert (bench.desk.dialog()["state"], bench.desk.dialog()["participants"][0]["mute"]) == ("HELD", False)
+    assert muted(bench) == [True, False]
+
+
+def test_a_mute_behind_a_stuck_hold_silences_at_once(bench: Any) -> None:
+    """Told in its turn; but nobody is heard who does not want to be."""
+    dialog, _ = bench.talk()
+    bench.pbx.offers = "keep"
+    bench.desk.ask("holdCall", dialogId=dialog)
+    bench.desk.ask("unmute_call", dialogId=dialog)
+    asked = bench.desk.ask("mute_call", dialogId=dialog)
+    bench.run()
+    assert muted(bench) == [True]
+    assert bench.desk.results(asked) == []
+    bench.run(40)
+    assert bench.desk.result(asked)["status"] == "done"
+    assert muted(bench) == [True, False, True]
+
+
+def test_commands_that_come_with_the_answer_wait_for_it(bench: Any) -> None:
+    bench.network.conditions = type(bench.network.conditions)(delay=0.1)
+    bench.pbx.call()
+    bench.run(1)
+    dialog = bench.desk.dialog()["id"]
+    asked = [bench.desk.ask(action, dialogId=dialog) for action in ("answerCall", "holdCall", "mute_call")]
+    bench.run(2)
+    assert [bench.desk.result(one)["status"] for one in asked] == ["done"] * 3
+    assert bench.desk.heard() == [
+        "newInboundCall ALERTING",
+        "dialogState ACTIVE",
+        "dialogState HELD",
+        "dialogState HELD",
+    ]
+
+
+def test_a_call_that_is_gone_at_the_server(bench: Any) -> None:
+    """481 to the re-INVITE: the call is over, and that is told once."""
+    dialog, session = bench.talk()
+    bench.pbx.ua._endpoint.sessions.clear()
+    asked = bench.desk.ask("holdCall", dialogId=dialog)
+    bench.run()
+    assert bench.desk.heard().count("dialogState DROPPED") == 1
+    assert bench.desk.result(asked)["status"] == "failed"
+    assert not any(isinstance(event, SessionEnded) and event.session == session for event in bench.pbx.events)

@@ -1,0 +1,51 @@
+"""What may be dialled: contract §7."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from offhook.cti.numbering import refuse_number, refuse_text
+from offhook.sip.uri import Uri
+
+
+@pytest.mark.parametrize("number", ["1000", "+49301234567", "9196", "*98", "#31#1234", "al.ice-x_y~", "0800(1)!", "*45"])
+def test_numbers_that_are_dialled(number: str) -> None:
+    assert refuse_number(number, "*44") is None
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["", " ", "10 01", "1@evil", "1;user=phone", "1?X=y", "<1>", "1\r\nX: y", "1\x00", "1:2", '"1"', "%40", "é", "1" * 65],
+)
+def test_numbers_that_are_not(number: str) -> None:
+    why = refuse_number(number, "*44")
+    assert why is not None
+    assert (why.type, why.code) == ("generalError", "invalid-number")
+    assert why.description == f"Invalid target Uri:{number}"
+
+
+def test_the_monitoring_prefix_is_refused() -> None:
+    why = refuse_number("*441001", "*44")
+    assert why is not None and why.code == "monitoring-number"
+    assert refuse_number("*441001", "") is None
+
+
+@given(st.text(max_size=70))
+def test_what_is_dialled_stays_the_user_of_its_uri(number: str) -> None:
+    if refuse_number(number, "*44") is None:
+        uri = Uri.parse(str(Uri.sip(number, "pbx")))
+        assert (uri.user, uri.host, uri.port, uri.headers) == (number, "pbx", None, ())
+        assert not uri.parameters
+
+
+@pytest.mark.parametrize("text", ["\r\nX: y", "a\nb", "a\x00", "", "x" * 129, "\x7f", "\u2028", "\ud800"])
+def test_text_that_cannot_be_a_header(text: str) -> None:
+    why = refuse_text("Destination_Number", text)
+    assert why is not None
+    assert (why.code, "Destination_Number" in why.description) == ("invalid-parameter", True)
+
+
+def test_text_that_can() -> None:
+    assert refuse_text("Destination_Number", "Großhandel 7; x=y") is None

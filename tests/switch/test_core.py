@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from offhook.media.engine import CloseMedia, CreateAnswer, CreateOffer
+from offhook.sip.events import Established, RequestReceived, SessionEnded
+from offhook.sip.message import Request
+from offhook.switch.causes import Cause
+from offhook.switch.core import HangUp, digit_of
+from offhook.switch.exchange import ChannelEnded
+
+
+def test_hung_up_from_the_server(bench: Any) -> None:
+    alice, bob = bench.phone("1000"), bench.phone("1001")
+    alice.call("1001")
+    bob.accept()
+    bench.give(HangUp("1001"))
+    assert [each.end.reasons[0].text for each in (alice, bob)] == ["NORMAL_CLEARING"] * 2
+    assert not bench.node.channels()
+    assert [event.cause for event in bench.events if isinstance(event, ChannelEnded)] == [Cause.NORMAL_CLEARING] * 2
+    bench.give(HangUp("1001"))
+
+
+def test_hung_up_while_it_rings(bench: Any) -> None:
+    alice, bob = bench.phone("1000"), bench.phone("1001")
+    alice.call("1001")
+    bob.ring()
+    bench.give(HangUp("1000"))
+    assert alice.end.status == 480 and bob.end and not bench.node.channels()
+
+
+def test_nothing_is_left_behind(bench: Any) -> None:
+    alice, bob = bench.phone("1000"), bench.phone("1001")
+    for number in ("1001", "9196", "5000", "9181", "4999", "6001"):
+        session = alice.call(number)
+        bench.run(1.0)
+        if alice.have(SessionEnded) and alice.end.session == session:
+            continue
+        alice.hang_up(session)
+        bench.run(1.0)
+    assert not bench.node.channels()
+    made = {each.media for kind in (CreateOffer, CreateAnswer) for each in bench.performed(kind)}
+    assert made <= {each.media for each in bench.performed(CloseMedia)}
+    for phone in (alice, bob):
+        phone.agent.stop(bench.now)
+    bench.run(40.0)
+    assert len(bench.node.timers) == 0 and bench.node._exchange.pending() == 0 and len(bench.node._ua) == 0
+
+
+def test_a_call_outlives_its_connection(bench: Any) -> None:
+    alice, bob = bench.phone("1000"), bench.phone("1001")
+    hers = alice.call("1001")
+    bob.accept()
+    bob.unplug()
+    assert not bench.node.registered("1001") and len(bench.node.channels()) == 2
+    alice.hang_up(hers)
+    bench.run(1.0)
+    assert not bench.node.channels()
+
+
+def test_a_call_goes_on_over_another_connection(bench: Any) -> None:
+    alice, bob = bench.phone("1000"), bench.phone("1001")
+    hers = alice.call("1001")
+    bob.accept()
+    old = alice.flow
+    alice.unplug(noticed=True)
+    bench.run(3.0)
+    assert alice.flow != old and bench.node.registered("1000")
+    alice.hang_up(hers)
+    assert bob.end.reasons[0].text == "NORMAL_CLEARING" and not bench.node.channels()
+
+
+def test_the_cause_of_a_bye_is_passed_on(bench: Any) -> None:
+    alice, bob = bench.phone("1000"), bench.phone("1001")
+    hers = alice.call("1001")
+    bob.accept()
+    alice.hang_up(hers, headers=[("Reason", 'Q.850;cause=17;text="USER_BUSY"')])
+    assert bob.end.reasons[0].text == "USER_BUSY"
+
+
+def test_requests_in_a_call_that_mean_nothing_here(bench: Any) -> None:
+    alice = bench.phone("1000")
+    session = alice.call("9196")
+    assert alice.have(Established)
+    alice.agent.request("MESSAGE", None, bench.now, session=session, content_type="text/plain", body="hi")
+    alice.agent.info(session, "application/x", "1", bench.now)
+    alice.agent.options(session, bench.now)
+    bench.drain()
+    assert len(bench.node.channels()) == 1 and not [e for e in alice.have(RequestReceived) if not e.answered]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "digit"),
+    [
+        ("application/dtmf-relay", "Signal=5\r\nDuration=160", ("5", 160)),
+        ("application/dtmf-relay", "Signal= #\r\nDuration= 90\r\n", ("#", 90)),
+        ("application/dtmf-relay", "signal=10", ("*", 250)),
+        ("application/dtmf-relay", "Signal=11\nDuration=x", ("#", 250)),
+        ("application/dtmf-relay", "Signal=a\r\nDuration=9999999", ("A", 250)),
+        ("application/dtmf-relay", "Duration=160", None),
+        ("application/dtmf-relay", "", None),
+        ("application/dtmf", "1", ("1", 250)),
+        ("application/dtmf", "12", None),
+        ("application/dtmf", "٣", None),
+        ("text/plain", "1", None),
+    ],
+)
+def test_digits_in_info(kind: str, body: str, digit: tuple[str, int] | None) -> None:
+    assert digit_of(Request("INFO", "sip:x", [("Content-Type", kind)], body.encode())) == digit

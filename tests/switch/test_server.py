@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from offhook.errors import ConfigError, StateError
+from offhook.sip.message import Request
+from offhook.switch.causes import Cause
+from offhook.switch.directory import Directory, User
+from offhook.switch.exchange import ChannelEnded, IvrDigits
+from offhook.switch.server import KEPT_DIGITS, Switch, SwitchConfig
+
+
+@pytest.fixture
+async def switch() -> AsyncIterator[Switch]:
+    made = Switch(SwitchConfig(ws_port=0, wss_port=0, media="null"))
+    await made.start()
+    yield made
+    await made.stop()
+
+
+def options(transport: str) -> str:
+    request = Request("OPTIONS", "sip:127.0.0.1")
+    for name, value in (
+        ("Via", f"SIP/2.0/{transport} x.invalid;branch=z9hG4bK1"),
+        ("Max-Forwards", "70"),
+        ("From", "<sip:1000@127.0.0.1>;tag=f"),
+        ("To", "<sip:127.0.0.1>"),
+        ("Call-ID", "c"),
+        ("CSeq", "1 OPTIONS"),
+    ):
+        request.headers.add(name, value)
+    return request.serialize().decode()
+
+
+async def ask(url: str, text: str, tls: ssl.SSLContext | None = None) -> str:
+    async with aiohttp.ClientSession() as session:
+        async with session.ws_connect(url, protocols=("sip",), ssl=tls or True) as socket:
+            await socket.send_str(text)
+            return str(await socket.receive_str(timeout=5))
+
+
+async def test_it_answers_over_ws_and_wss(switch: Switch) -> None:
+    assert (await ask(switch.ws_url, options("WS"))).startswith("SIP/2.0 200 OK\r\n")
+    assert switch.certificate is not None and switch.wss_url is not None
+    tls = ssl.create_default_context(cadata=switch.certificate.certificate.decode())
+    assert (await ask(switch.wss_url, options("WSS"), tls)).startswith("SIP/2.0 200 OK\r\n")
+
+
+async def test_every_message_is_traced() -> None:
+    seen: list[tuple[str, bool, bytes]] = []
+    switch = Switch(SwitchConfig(ws_port=0, media="null", trace=lambda *what: seen.append(what)))
+    await switch.start()
+    await ask(switch.ws_url, options("WS"))
+    await switch.stop()
+    assert [(sent, data[:7]) for _, sent, data in seen] == [(False, b"OPTIONS"), (True, b"SIP/2.0")]
+
+
+async def test_controls_of_a_test(switch: Switch) -> None:
+    with pytest.raises(StateError, match="1001 is not registered"):
+        switch.originate("1001", {"X-Call-Id": "1"})
+    switch.hang_up("1001")
+    switch.hold("1001")
+    assert switch.channels() == () and switch.ivr_digits == [] and not switch.registered("1001")
+
+
+async def test_a_switch_that_does_not_run() -> None:
+    switch = Switch()
+    await switch.stop()
+    with pytest.raises(StateError):
+        switch.hang_up("1000")
+
+
+async def test_a_port_that_is_taken(switch: Switch) -> None:
+    port = int(switch.ws_url.rpartition(":")[2])
+    other = Switch(SwitchConfig(ws_port=port, media="null"))
+    with pytest.raises(OSError):
+        await other.start()
+    await other.stop()
+
+
+def test_nothing_to_listen_on() -> None:
+    with pytest.raises(ConfigError):
+        Switch(SwitchConfig(ws_port=None))
+
+
+def test_passwords_are_not_shown() -> None:
+    users = Directory([User("1", "one", "sesame")])
+    assert "sesame" not in repr(SwitchConfig(users=users))
+
+
+async def test_digits_are_kept_and_logged(switch: Switch, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        for number in range(KEPT_DIGITS + 5):
+            switch._digits(IvrDigits("uuid", "1000", str(number)))
+        switch._ended(ChannelEnded("uuid", Cause.USER_BUSY))
+    assert len(switch.ivr_digits) == KEPT_DIGITS and switch.ivr_digits[-1].digits == str(KEPT_DIGITS + 4)
+    assert "IVR-DIGITS uuid=uuid caller=1000 digits=7" in caplog.messages
+    assert caplog.messages[-1] == "channel uuid ended: USER_BUSY"
+
+
+async def test_nothing_is_left_running() -> None:
+    before = asyncio.all_tasks()
+    switch = Switch(SwitchConfig(ws_port=0, media="null"))
+    await switch.start()
+    await switch.stop()
+    assert asyncio.all_tasks() == before
