@@ -1,7 +1,7 @@
 """Write the parts of docs/ that are drawn from the code: state diagrams, error codes, the command line.
 
-    python docs/generate.py            write them
-    python docs/generate.py --check    say which are not up to date, and fail (the test suite does this)
+python docs/generate.py            write them
+python docs/generate.py --check    say which are not up to date, and fail (the test suite does this)
 """
 
 from __future__ import annotations
@@ -54,7 +54,10 @@ def diagram(table: Table) -> str:
 
 
 def state_diagrams() -> str:
-    parts = ["# State diagrams\n\nDrawn from the tables in the code; an input that a state has no arrow for is a stray and is dropped.\n"]
+    parts = [
+        "# State diagrams\n\nDrawn from the tables in the code; an input that a state has no arrow for is a stray "
+        "and is dropped.\n"
+    ]
     for title, source, table in DIAGRAMS:
         parts.append(f"## {title}\n\n{source} {len(table)} rows.\n\n{diagram(table)}\n")
     return "\n".join(parts)
@@ -63,8 +66,8 @@ def state_diagrams() -> str:
 def errors() -> str:
     lines = [
         "# Error codes\n",
-        "`Error.response.code` and `commandResult.error.code`. A call that the other side refused has a code from outside this table: the text of",
-        "its Reason header (`USER_BUSY`, `NO_ANSWER`, ...), or else its SIP status (`486`).\n",
+        "`Error.response.code` and `commandResult.error.code`. A call that the other side refused has a code from",
+        "outside this table: the text of its Reason header (`USER_BUSY`, `NO_ANSWER`, ...), or else its SIP status.\n",
         "| code | type | meaning |",
         "|---|---|---|",
     ]

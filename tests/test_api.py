@@ -176,6 +176,21 @@ async def test_two_dials_at_once_get_their_own_call(alice: Agent) -> None:
     assert (one.number, two.number) == ("9196", "9180")
 
 
+async def test_a_dial_that_is_given_up_leaves_no_call(alice: Agent, switch: Switch) -> None:
+    dialling = asyncio.ensure_future(alice.dial("9196"))
+    await asyncio.sleep(0)
+    dialling.cancel()
+    events = alice.events()
+    async for event in events:
+        if isinstance(event, DialogMessage) and event.response.dialog and event.response.dialog.state == "DROPPED":
+            break
+
+    async def no_call() -> bool:
+        return switch.channels() == () and not alice.calls
+
+    await until(no_call, "no call")
+
+
 async def test_closing_the_phone_ends_it_all(switch: Switch) -> None:
     async with Phone(switch.ws_url, media="null") as phone:
         agent = await phone.login("1000", "1234")
@@ -208,7 +223,8 @@ async def test_audio_from_and_to_callables() -> None:
     def sing(number: int) -> Samples:
         """20 ms of a 1 kHz tone."""
         phase = (np.arange(320) + 320 * number) * step
-        return (8000 * np.sin(phase)).astype(np.int16)
+        samples: Samples = (8000 * np.sin(phase)).astype(np.int16)
+        return samples
 
     def loudness(frame: Samples) -> float:
         return float(np.sqrt(np.mean(frame.astype(np.float64) ** 2)))

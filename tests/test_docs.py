@@ -1,4 +1,4 @@
-"""The documents are true: generated pages are up to date, links lead somewhere, the README's example is the one that runs."""
+"""The documents are true: generated pages are up to date, links lead somewhere, the README shows what runs."""
 
 from __future__ import annotations
 

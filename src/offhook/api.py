@@ -295,6 +295,9 @@ class Agent:
                 if not dialled.done():
                     await outcome  # raises: nothing was dialled
                     raise StateError("the call was taken, but its beginning was not told")
+            except asyncio.CancelledError:
+                outcome.add_done_callback(self._give_up)
+                raise
             finally:
                 self._dialled = None
                 outcome.add_done_callback(_look_at)
@@ -315,6 +318,16 @@ class Agent:
         self._feeds.add(feed)
         return feed
 
+    def snapshot(self) -> dict[str, Any]:
+        """The agent and its calls as JSON-able values, with which another process can go on.
+
+        Treat it as a secret: who has it can take the calls over. Raises `StateError` after logout.
+        """
+        snapshot = self._station.snapshot(self.extension)
+        if snapshot is None:
+            raise StateError("the agent is logged out")
+        return snapshot
+
     async def logout(self) -> None:
         """End the agent's calls and log out."""
         await self.command("logout")
@@ -326,8 +339,7 @@ class Agent:
         name = f"{action}-{self._serial}"
         future: asyncio.Future[CommandResult] = asyncio.get_running_loop().create_future()
         self._results[name] = future
-        command = {"action": action, "id": name, "parameter": parameter}
-        self._station.put(ConnectionReceived(self._connection, msgspec.json.encode(command).decode()))
+        self._send({"action": action, "id": name, "parameter": parameter})
         try:
             result = await future
         finally:
@@ -337,6 +349,14 @@ class Agent:
             known = CODES[code].meaning if code in CODES else code
             raise CommandFailed(action, code, self._details.get(code, known))
         return result
+
+    def _send(self, command: dict[str, Any]) -> None:
+        self._station.put(ConnectionReceived(self._connection, msgspec.json.encode(command).decode()))
+
+    def _give_up(self, outcome: asyncio.Future[CommandResult]) -> None:
+        """Nobody waits for this call any more: it is released as soon as there is something to release."""
+        if not outcome.cancelled() and outcome.exception() is None:
+            self._send({"action": "releaseCall", "parameter": {"dialogId": outcome.result().dialogId}})
 
     def use_audio(self, dialog: str, source: Source | None, sink: Sink | None) -> None:
         self._station.put(UseAudio(self._connection, dialog, source, sink))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 
 import pytest
 
 from offhook import __version__
-from offhook.cli import main as module
 from offhook.cli.main import COMMANDS, in_flags, main
 from offhook.errors import ConfigError
 
@@ -76,9 +76,9 @@ def test_ctrl_c_and_a_flag_that_is_one_already(
         def run(args: object) -> int:
             raise ConfigError("--users", "it is empty", "Name a user.")
 
-    monkeypatch.setattr(module.importlib, "import_module", lambda name: Interrupted)
+    monkeypatch.setattr(importlib, "import_module", lambda name: Interrupted)
     assert main(["serve"]) == 130
-    monkeypatch.setattr(module.importlib, "import_module", lambda name: Wrong)
+    monkeypatch.setattr(importlib, "import_module", lambda name: Wrong)
     assert main(["serve"]) == 2
     assert capsys.readouterr().err == "offhook serve: --users: it is empty. Name a user.\n"
 

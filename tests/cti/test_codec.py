@@ -28,7 +28,9 @@ def refused(given: str | bytes, **options: Any) -> CommandRefused:
 
 
 def test_a_command_is_typed() -> None:
-    made = decode_command(text("makeCall", {"calledNumber": "1", "Destination_Number": "2", "callType": "audio"}, id="7"))
+    made = decode_command(
+        text("makeCall", {"calledNumber": "1", "Destination_Number": "2", "callType": "audio"}, id="7")
+    )
     assert isinstance(made, commands.MakeCall)
     assert (made.calledNumber, made.Destination_Number, made.callType) == ("1", "2", "audio")
     assert (made.action, made.id) == ("makeCall", "7")
@@ -52,7 +54,11 @@ def test_optional_parameters() -> None:
     ("action", "parameter", "missing"),
     [
         ("makeCall", {}, "calledNumber, Destination_Number, callType"),
-        ("makeCall", {"calledNumber": "", "Destination_Number": None, "callType": "audio"}, "calledNumber, Destination_Number"),
+        (
+            "makeCall",
+            {"calledNumber": "", "Destination_Number": None, "callType": "audio"},
+            "calledNumber, Destination_Number",
+        ),
         ("login", {"extension": "1000"}, "password"),
         ("SendDtmf", {}, "dialogId, message"),
         ("holdCall", {"dialogId": ""}, "dialogId"),
@@ -84,8 +90,16 @@ def test_a_token_instead_of_a_password() -> None:
     [
         (text("holdCall", {"dialogId": 7}), "invalid-parameter", "parameter.dialogId"),
         (text("holdCall", {"dialogId": "d" * 257}), "invalid-parameter", "parameter.dialogId"),
-        (text("resume", {"extension": "1", "password": "p", "stream": "s", "seq": "3"}), "invalid-parameter", "parameter.seq"),
-        (text("resume", {"extension": "1", "password": "p", "stream": "s", "seq": -1}), "invalid-parameter", "parameter.seq"),
+        (
+            text("resume", {"extension": "1", "password": "p", "stream": "s", "seq": "3"}),
+            "invalid-parameter",
+            "parameter.seq",
+        ),
+        (
+            text("resume", {"extension": "1", "password": "p", "stream": "s", "seq": -1}),
+            "invalid-parameter",
+            "parameter.seq",
+        ),
         (text("holdCall", "text"), "invalid-parameter", "parameter must be an object"),
         (text("holdCall", id=7), "invalid-parameter", "id must be"),
         (text("holdCall", id=""), "invalid-parameter", "id must be"),

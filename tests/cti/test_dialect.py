@@ -19,8 +19,13 @@ def invite(*headers: tuple[str, str], from_: str = '"Eve" <sip:5551234@pbx>;tag=
 def test_headers_are_read_whatever_their_case() -> None:
     told = DIALECT.read(
         invite(
-            ("x-call-id", "crm-42"), ("X-CALLTYPE", "Consult"), ("x-Destination-number", "800"), ("X-QUEUE", "support"),
-            ("X-QueueType", "NAME"), ("X-MEDIA-TYPE", "audio"), ("X-Customernumber", "555"),
+            ("x-call-id", "crm-42"),
+            ("X-CALLTYPE", "Consult"),
+            ("x-Destination-number", "800"),
+            ("X-QUEUE", "support"),
+            ("X-QueueType", "NAME"),
+            ("X-MEDIA-TYPE", "audio"),
+            ("X-Customernumber", "555"),
             ("Call-Info", "<sip:127.0.0.1>;answer-after=2"),
         )  # fmt: skip
     )

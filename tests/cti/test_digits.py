@@ -119,3 +119,30 @@ def test_no_digit_is_shown(bench: Any) -> None:
     bench.desk.send("SendDtmf", dialogId=dialog, message="4711")
     call = bench.desk.session._work.calls[dialog]
     assert "4711" not in repr(call) + repr(bench.desk.session.outputs())
+
+
+def test_the_time_is_over(make_bench: Any) -> None:
+    bench = make_bench(command_timeout=5.0)
+    bench.login()
+    dialog, _ = bench.talk()
+    bench.pbx.deaf_to = "INFO"
+    assert bench.desk.failed("SendDtmf", within=6, dialogId=dialog, message="12")["code"] == "timeout"
+    assert bench.desk.heard() == ["DTMF 0"]
+    assert "time" in bench.desk.events[-1]["response"]["description"]
+    bench.pbx.deaf_to = ""
+    bench.run(30)
+    assert bench.desk.news() == []
+    bench.desk.done("SendDtmf", dialogId=dialog, message="3")
+
+
+def test_the_flow_is_gone_when_their_turn_comes(bench: Any) -> None:
+    dialog, _ = bench.talk()
+    bench.pbx.offers = "keep"
+    held = bench.desk.ask("holdCall", dialogId=dialog)
+    digits = bench.desk.ask("SendDtmf", dialogId=dialog, message="1")
+    bench.run(1)
+    bench.network.reset(bench.desk.host)
+    bench.run(0.001)
+    assert bench.desk.result(held)["status"] == "failed"
+    assert bench.desk.result(digits)["error"]["code"] == "digits-refused"
+    assert bench.desk.heard() == ["Error hold-refused", "DTMF 0"]

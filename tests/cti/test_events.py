@@ -89,3 +89,4 @@ def test_no_number_in_a_repr() -> None:
     for shown in (repr(event), repr(error), repr(result), repr(dialog()), repr(events.no_dialog("1000"))):
         assert "5551234" not in shown
     assert "d1" in repr(event)
+    assert repr(events.agent_info("1000", "LOGIN")) == "AgentInfo(...)"

@@ -44,7 +44,8 @@ def test_active_is_told_at_the_ack(bench: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "told"), [(None, "audio"), ("video", "video"), ("onlyviewscreenshare", "onlyviewscreenshare"), ("x", "audio")]
+    ("wanted", "told"),
+    [(None, "audio"), ("video", "video"), ("onlyviewscreenshare", "onlyviewscreenshare"), ("x", "audio")],
 )
 def test_the_media_type_is_that_of_the_answer(bench: Any, wanted: str | None, told: str) -> None:
     dialog, _ = bench.rings(headers=(("X-Media-Type", "video"),))
@@ -317,3 +318,59 @@ def test_a_one_way_offer_is_answered(bench: Any) -> None:
     bench.run()
     bench.desk.done("answerCall", dialogId=bench.desk.dialog()["id"])
     assert bench.pbx.ua.session(session).state == "established"
+
+
+def test_what_waits_behind_an_answer_that_fails(bench: Any) -> None:
+    """The call rings on, so none of it can be done; where the call ends by it, its end tells enough."""
+    bench.answers(user="111")
+    two, _ = bench.rings(user="222")
+    bench.desk.news()
+    bench.pbx.offers = "488"
+    more: dict[str, dict[str, str]] = {"answerCall": {}, "holdCall": {}, "mute_call": {}, "SendDtmf": {"message": "1"}}
+    asked = [bench.desk.ask(action, dialogId=two, **parameter) for action, parameter in more.items()]
+    bench.run()
+    codes = [bench.desk.result(one)["error"]["code"] for one in asked]
+    assert codes == ["hold-refused", "wrong-state", "wrong-state", "wrong-state"]
+    bench.pbx.offers = "answer"
+    bench.desk.news()
+    bench.desk.fail_next[CreateAnswer] = "device"
+    asked = [bench.desk.ask(action, dialogId=two, **parameter) for action, parameter in more.items()]
+    bench.run()
+    codes = [bench.desk.result(one)["error"]["code"] for one in asked]
+    assert codes == ["media-device", "call-ended", "call-ended", "call-ended"]
+    assert bench.desk.heard() == ["dialogState HELD", "Error media-device", "dialogState DROPPED"]
+
+
+def test_the_engine_takes_longer_than_the_command_may(make_bench: Any) -> None:
+    """The call rings on, and can be answered again; late answers are not taken."""
+    bench = make_bench(command_timeout=5.0, media_timeout=100.0)
+    bench.login()
+    dialog, session = bench.rings()
+    bench.desk.deaf_engine = True
+    bench.desk.news()
+    first, second = bench.desk.ask("answerCall", dialogId=dialog), bench.desk.ask("answerCall", dialogId=dialog)
+    bench.run(6)
+    assert bench.desk.result(first)["error"]["code"] == "timeout"
+    assert bench.desk.result(second)["error"]["code"] == "timeout"
+    late = next(request for request in bench.desk.requests if isinstance(request, CreateAnswer))
+    bench.desk.deaf_engine = False
+    bench.desk.engine.perform(late)
+    bench.run()
+    assert bench.pbx.ua.session(session).state == "proceeding"
+    bench.desk.done("answerCall", dialogId=dialog)
+    assert bench.desk.heard()[-1] == "dialogState ACTIVE"
+    assert len(bench.desk.media) == 1
+
+
+def test_the_ack_takes_longer_than_the_command_may(make_bench: Any) -> None:
+    bench = make_bench(command_timeout=5.0)
+    bench.login()
+    dialog, _ = bench.rings()
+    bench.desk.news()
+    bench.pbx.deaf_to = "SIP/2.0 200"
+    asked = bench.desk.ask("answerCall", dialogId=dialog)
+    bench.run(6)
+    assert bench.desk.result(asked)["error"]["code"] == "timeout"
+    bench.pbx.deaf_to = ""
+    bench.run(5)
+    assert bench.desk.heard() == ["Error timeout", "dialogState ACTIVE"]

@@ -10,14 +10,31 @@ from offhook.cti.numbering import refuse_number, refuse_text
 from offhook.sip.uri import Uri
 
 
-@pytest.mark.parametrize("number", ["1000", "+49301234567", "9196", "*98", "#31#1234", "al.ice-x_y~", "0800(1)!", "*45"])
+@pytest.mark.parametrize(
+    "number", ["1000", "+49301234567", "9196", "*98", "#31#1234", "al.ice-x_y~", "0800(1)!", "*45"]
+)
 def test_numbers_that_are_dialled(number: str) -> None:
     assert refuse_number(number, "*44") is None
 
 
 @pytest.mark.parametrize(
     "number",
-    ["", " ", "10 01", "1@evil", "1;user=phone", "1?X=y", "<1>", "1\r\nX: y", "1\x00", "1:2", '"1"', "%40", "é", "1" * 65],
+    [
+        "",
+        " ",
+        "10 01",
+        "1@evil",
+        "1;user=phone",
+        "1?X=y",
+        "<1>",
+        "1\r\nX: y",
+        "1\x00",
+        "1:2",
+        '"1"',
+        "%40",
+        "é",
+        "1" * 65,
+    ],
 )
 def test_numbers_that_are_not(number: str) -> None:
     why = refuse_number(number, "*44")

@@ -224,3 +224,29 @@ def test_the_server_hangs_up(bench: Any) -> None:
     bench.run()
     assert bench.desk.heard() == ["dialogState DROPPED"]
     assert (bench.desk.dialog()["callEndReason"], bench.desk.dialog()["id"]) == ("NORMAL_CLEARING", dialog)
+
+
+def test_the_flow_breaks_while_the_offer_is_made(bench: Any) -> None:
+    bench.desk.deaf_engine = True
+    asked = bench.desk.ask("makeCall", **CALL)
+    bench.run()
+    request = next(request for request in bench.desk.requests if isinstance(request, CreateOffer))
+    bench.network.reset(bench.desk.host)
+    bench.run(0.001)
+    bench.desk.deaf_engine = False
+    bench.desk.engine.perform(request)
+    bench.run(1)
+    assert bench.desk.result(asked)["error"]["code"] == "not-sent"
+    assert bench.desk.heard() == ["Error not-sent"]
+    assert bench.desk.media == set()
+
+
+def test_the_server_takes_longer_than_the_command_may(make_bench: Any) -> None:
+    """It did not even say 100: the call is given up."""
+    bench = make_bench(command_timeout=5.0)
+    bench.login()
+    bench.pbx.deaf_to = "INVITE"
+    assert bench.desk.failed("makeCall", within=6, **CALL)["code"] == "timeout"
+    assert bench.desk.heard() == ["outboundDialing INITIATING", "Error timeout"]
+    bench.run(60)
+    assert bench.desk.heard() == ["dialogState DROPPED"]

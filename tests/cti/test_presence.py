@@ -129,7 +129,10 @@ def test_logout(bench: Any) -> None:
     bench.nothing_left()
     assert bench.desk.failed("logout")["code"] == "logged-out"
     assert bench.desk.failed("login", **LOGIN)["code"] == "logged-out"
-    assert bench.desk.failed("makeCall", calledNumber="1", Destination_Number="1", callType="audio")["code"] == "not-logged-in"
+    assert (
+        bench.desk.failed("makeCall", calledNumber="1", Destination_Number="1", callType="audio")["code"]
+        == "not-logged-in"
+    )
 
 
 def test_two_logouts(bench: Any) -> None:
@@ -233,7 +236,10 @@ def test_refused_later(bench: Any) -> None:
     bench.run(600)
     assert bench.desk.heard() == ["agentInfo LOGOUT", "Error credentials-refused"]
     assert not bench.desk.session.over
-    assert bench.desk.failed("makeCall", calledNumber="1", Destination_Number="1", callType="audio")["type"] == "invalidState"
+    assert (
+        bench.desk.failed("makeCall", calledNumber="1", Destination_Number="1", callType="audio")["type"]
+        == "invalidState"
+    )
     bench.desk.news()
     bench.desk.done("releaseCall", dialogId=dialog)
     assert bench.desk.heard() == ["dialogState DROPPED"]

@@ -213,6 +213,17 @@ def test_wrong_passwords_close_the_connection() -> None:
     assert told(outs[3], "c2") == []
 
 
+def test_passwords_that_the_server_refused_count_too() -> None:
+    bench = Bench(limits=Limits(wrong_passwords=2))
+    bench.give(ConnectionOpened("c1"))
+    for number in range(2):
+        assert closed(bench.out) == []
+        bench.say("c1", "login", extension="1000", password=f"{number}")
+        ScriptedSession.made[-1].finish()
+        bench.drain()
+    assert closed(bench.out) == [("c1", 1008)]
+
+
 def test_commands_need_a_login() -> None:
     bench = Bench()
     bench.give(ConnectionOpened("c1"))

@@ -21,7 +21,7 @@ def _play(arrivals: list[tuple[float, int]], ticks: int, start: int = 5000) -> t
         now = tick * 0.02 + 0.007
         while waiting and waiting[0][0] <= now:
             at, number = waiting.pop(0)
-            buffer.put(0, (start + number * FRAME) & 0xFFFFFFFF, number.to_bytes(4, "big"), FRAME, at)
+            buffer.put((start + number * FRAME) & 0xFFFFFFFF, number.to_bytes(4, "big"), FRAME, at)
         while ahead < 0.019:
             got = buffer.get(now, ahead)
             if got is None:
@@ -54,7 +54,7 @@ def test_jitter_is_ridden(seed: int, jitter: float) -> None:
 def test_a_lost_packet_is_missed_once_and_the_next_one_is_at_hand() -> None:
     buffer = JitterBuffer(8000)
     for number in (0, 1, 2, 4, 5):
-        buffer.put(0, number * FRAME, bytes([number]), FRAME, number * 0.02)
+        buffer.put(number * FRAME, bytes([number]), FRAME, number * 0.02)
     got = [buffer.get(0.1 + tick * 0.02, 0.0) for tick in range(5)]
     kinds = [type(each) for each in got]
     assert kinds == [Due, Due, Due, Missing, Due]
@@ -63,20 +63,20 @@ def test_a_lost_packet_is_missed_once_and_the_next_one_is_at_hand() -> None:
 
 def test_a_gap_that_was_bridged_while_empty_is_not_bridged_again() -> None:
     buffer = JitterBuffer(8000)
-    buffer.put(0, 0, b"a", FRAME, 0.0)
+    buffer.put(0, b"a", FRAME, 0.0)
     assert isinstance(buffer.get(0.06, 0.0), Due)
     assert isinstance(buffer.get(0.08, 0.0), Missing)  # nothing here: hold still
-    buffer.put(0, 2 * FRAME, b"c", FRAME, 0.09)
+    buffer.put(2 * FRAME, b"c", FRAME, 0.09)
     got = buffer.get(0.10, 0.0)
     assert isinstance(got, Due) and got.payload == b"c"
 
 
 def test_what_was_only_late_is_played_yet() -> None:
     buffer = JitterBuffer(8000)
-    buffer.put(0, 0, b"a", FRAME, 0.0)
+    buffer.put(0, b"a", FRAME, 0.0)
     buffer.get(0.06, 0.0)
     assert isinstance(buffer.get(0.08, 0.0), Missing)
-    buffer.put(0, FRAME, b"b", FRAME, 0.09)
+    buffer.put(FRAME, b"b", FRAME, 0.09)
     got = buffer.get(0.10, 0.0)
     assert isinstance(got, Due) and got.payload == b"b" and buffer.late == 0
 
@@ -84,7 +84,7 @@ def test_what_was_only_late_is_played_yet() -> None:
 def test_a_stream_that_stops_is_over_and_may_begin_again() -> None:
     played, buffer = _play([(number * 0.02, number) for number in range(50)], 200)
     assert played.count(None) <= 12  # 200 ms are made up, then there is nothing
-    buffer.put(0, 5000 + 300 * FRAME, b"\0\0\1\0", FRAME, 6.0)
+    buffer.put(5000 + 300 * FRAME, b"\0\0\1\0", FRAME, 6.0)
     assert buffer.get(6.0, 0.0) is None
     assert isinstance(buffer.get(6.07, 0.0), Due)
 
@@ -100,26 +100,28 @@ def test_a_clock_that_drifts_is_followed(drift: float) -> None:
 def test_far_behind_it_drops_what_is_too_old() -> None:
     buffer = JitterBuffer(8000)
     for number in range(60):  # a second came at once
-        buffer.put(0, number * FRAME, bytes([number]), FRAME, number * 0.02)
-    first = buffer.get(1.5, 0.0)
+        buffer.put(number * FRAME, bytes([number]), FRAME, number * 0.02)
+    first = buffer.get(1.2, 0.0)
     assert isinstance(first, Due) and first.payload[0] > 40
 
 
 def test_packets_of_other_lengths() -> None:
     buffer = JitterBuffer(48000)
-    for number in range(10):
-        buffer.put(0, number * 1920, bytes([number]), 1920, number * 0.04)
-    got = [buffer.get(0.4 + 0.04 * tick, 0.0) for tick in range(3)]
-    assert [each.duration for each in got if each is not None] == [1920] * 3
-    buffer.put(0, 0, b"", 0, 0.0)  # no duration, no packet
+    got = []
+    for number in range(12):
+        buffer.put(number * 1920, bytes([number]), 1920, number * 0.04)
+        got.append(buffer.get(number * 0.04 + 0.001, 0.0))
+    due = [each for each in got if isinstance(each, Due)]
+    assert len(due) >= 9 and {each.duration for each in due} == {1920}
+    buffer.put(0, b"", 0, 0.0)  # no duration, no packet
 
 
 def test_a_new_time_line_begins_anew() -> None:
     buffer = JitterBuffer(8000)
     for number in range(20):
-        buffer.put(0, number * FRAME, b"old", FRAME, number * 0.02)
+        buffer.put(number * FRAME, b"old", FRAME, number * 0.02)
         buffer.get(number * 0.02, 0.0)
-    buffer.put(0, 3_000_000_000, b"new", FRAME, 0.4)
+    buffer.put(3_000_000_000, b"new", FRAME, 0.4)
     got = buffer.get(0.5, 0.0)
     assert isinstance(got, Due) and got.payload == b"new"
 
@@ -134,7 +136,7 @@ def test_it_stays_small_and_whole_whatever_comes(given_packets: list[tuple[int, 
     buffer, now = JitterBuffer(8000), 0.0
     for timestamp, duration, step, pull in given_packets:
         now += step
-        buffer.put(0, timestamp, b"x", duration, now)
+        buffer.put(timestamp, b"x", duration, now)
         assert len(buffer._held) <= MAX_PACKETS
         if pull:
             got = buffer.get(now, 0.0)

@@ -1,7 +1,7 @@
 """What every story needs: a server to run on, a gateway in its own process, desks.
 
-Each story runs on the development switch, and, where OFFHOOK_FREESWITCH names one (ws://HOST:PORT), on a real FreeSWITCH
-with the configuration of shared/freeswitch/test-config.py. After each story nothing may be left behind.
+Each story runs on the development switch, and, where OFFHOOK_FREESWITCH names one (ws://HOST:PORT), on a real
+FreeSWITCH with the configuration of shared/freeswitch/test-config.py. After each story nothing may be left behind.
 """
 
 from __future__ import annotations

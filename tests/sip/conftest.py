@@ -39,9 +39,8 @@ ANSWER = "v=0\r\no=- 9 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 5000 RTP/AV
 
 def sdp(session: int, version: int, direction: str = "sendrecv") -> str:
     """A description; the o= line is made of the two numbers."""
-    return (
-        f"v=0\r\no=- {session} {version} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\na={direction}\r\n"
-    )
+    head = f"v=0\r\no=- {session} {version} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
+    return f"{head}m=audio 4000 RTP/AVP 0\r\na={direction}\r\n"
 
 
 class Net:

@@ -336,7 +336,11 @@ def test_a_bye_in_the_early_dialog_is_answered_and_the_invite_goes_on(net: Net) 
 
 def test_addresses_of_the_owner_are_used(net: Net) -> None:
     net.phone.invite(
-        "sip:9196@example.org", net.OFFER, net.now, from_=Address.parse('"Ann" <sip:5@x>'), to=Address.parse("<sip:6@y>")
+        "sip:9196@example.org",
+        net.OFFER,
+        net.now,
+        from_=Address.parse('"Ann" <sip:5@x>'),
+        to=Address.parse("<sip:6@y>"),
     )
     net.drain()
     invite = net.requests("phone", "INVITE")[0][1]

@@ -8,7 +8,8 @@ import pytest
 
 from offhook.errors import StateError
 from offhook.sip.events import AnswerReceived, End, Established, OfferReceived, SessionEnded
-from offhook.sip.invite_server import TRANSITIONS, Input, State
+from offhook.sip.invite import Input, State
+from offhook.sip.invite_server import TRANSITIONS
 from offhook.sip.message import Request, Response
 
 if TYPE_CHECKING:

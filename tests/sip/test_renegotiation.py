@@ -307,7 +307,9 @@ def test_hanging_up_while_the_peer_waits_for_our_answer(net: Net) -> None:
 
 def test_hanging_up_while_our_offer_is_out(net: Net) -> None:
     session, called = net.answer_server()
-    net.drop = lambda who, message: who == "server" and isinstance(message, Response) and message.cseq.method == "INVITE"
+    net.drop = lambda who, message: (
+        who == "server" and isinstance(message, Response) and message.cseq.method == "INVITE"
+    )
     net.phone.reinvite(session, net.sdp(1, 2), net.now)
     net.drain()
     net.server.answer(called, net.sdp(9, 2), net.now)

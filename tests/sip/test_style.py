@@ -41,7 +41,19 @@ def test_the_looks_of_freeswitch() -> None:
     style = Style(
         fields={"User-Agent": "FreeSWITCH", "Allow": "INVITE, ACK", "Accept": "application/sdp"},
         shown={"INVITE/100": ("User-Agent",), "INVITE/2xx": ("Contact", "User-Agent", "Accept", "Allow")},
-        order=("Via", "From", "To", "Call-ID", "CSeq", "Contact", "User-Agent", "Accept", "Allow", "Content-Length", "*"),
+        order=(
+            "Via",
+            "From",
+            "To",
+            "Call-ID",
+            "CSeq",
+            "Contact",
+            "User-Agent",
+            "Accept",
+            "Allow",
+            "Content-Length",
+            "*",
+        ),
     )
     trying = invite().response(100)
     style.dress(trying, "<sip:pbx@host>")

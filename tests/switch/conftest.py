@@ -15,12 +15,14 @@ from offhook.media.engine import (
     CreateOffer,
     Direction,
     EngineEvent,
+    EngineFailed,
     EngineRequest,
     OfferCreated,
 )
 from offhook.media.null import NullEngine
 from offhook.sip.events import InviteReceived, OfferReceived, SessionEnded
 from offhook.sip.flow import CloseFlow, FlowAlive, FlowClosed, FlowOpened, FlowReceived, OpenFlow, Probe, Send
+from offhook.sip.style import Style
 from offhook.sip.uri import Uri
 from offhook.sip.user_agent import Account, UserAgent
 from offhook.switch.core import SwitchInput, SwitchNode
@@ -36,11 +38,14 @@ class Bench:
 
     clock: VirtualClock = field(default_factory=VirtualClock)
     settings: SwitchSettings = field(default_factory=SwitchSettings)
+    listening: str = "127.0.0.1:5066"
     node: SwitchNode = field(init=False)
     engine: NullEngine = field(init=False)
     sent: list[tuple[str, bytes]] = field(default_factory=list)
     events: list[SwitchEvent] = field(default_factory=list)
     told: list[EngineEvent] = field(default_factory=list)
+    failing: set[Any] = field(default_factory=set)
+    """Kinds of requests that the engine fails at from now on."""
     everyone: list[Phone] = field(default_factory=list)
     phones: dict[str, Phone] = field(default_factory=dict)
     """By their connection."""
@@ -54,9 +59,9 @@ class Bench:
     def now(self) -> Now:
         return self.clock.now()
 
-    def phone(self, user: str, *, password: str = "1234") -> Phone:
+    def phone(self, user: str, *, password: str = "1234", style: Style | None = None) -> Phone:
         """A phone that has registered (with a good password)."""
-        phone = Phone(self, user, password)
+        phone = Phone(self, user, password, style)
         self.everyone.append(phone)
         phone.agent.start(self.now)
         self.drain()
@@ -64,7 +69,7 @@ class Bench:
         return phone
 
     def open(self, flow: str, remote: str = "127.0.0.1:40000") -> None:
-        self.give(FlowOpened(flow, "127.0.0.1:5066", remote))
+        self.give(FlowOpened(flow, self.listening, remote))
 
     def close(self, flow: str) -> None:
         self.give(FlowClosed(flow, "the peer went away"))
@@ -92,6 +97,8 @@ class Bench:
                     self.sent.append((output.flow, output.data))
                     if output.flow in self.phones:
                         self.phones[output.flow].hear(output.data)
+                elif type(output) in self.failing:
+                    self.told.append(EngineFailed(output.id, output.media, "internal", "as the test wants it"))
                 elif isinstance(output, EngineRequest):
                     self.engine.perform(output)
                 elif isinstance(output, SwitchEvent):
@@ -118,12 +125,12 @@ class Bench:
 class Phone:
     """A client of the switch: our own user agent, with an engine that carries nothing."""
 
-    def __init__(self, bench: Bench, user: str, password: str) -> None:
+    def __init__(self, bench: Bench, user: str, password: str, style: Style | None) -> None:
         self.bench = bench
         self.user = user
         self.timers = Timers()
         account = Account(user, "127.0.0.1", password, ("ws://127.0.0.1:5066",))
-        self.agent = UserAgent(account, timers=self.timers, ids=SeededIds(int(user)))
+        self.agent = UserAgent(account, timers=self.timers, ids=SeededIds(int(user)), style=style)
         self.events: list[Any] = []
         self.flow = ""
         self._engine = NullEngine()

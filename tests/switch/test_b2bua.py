@@ -15,6 +15,7 @@ from offhook.sip.events import (
     Renegotiated,
     RequestReceived,
 )
+from offhook.switch.core import Originate
 
 MUSIC = Tone(523.0, 659.0)
 
@@ -205,3 +206,35 @@ def test_the_called_partys_connection_is_lost_while_it_rings(bench: Any) -> None
     bob.unplug()
     bench.run(40.0)
     assert alice.end.status >= 400 and bench.node.channels() == ()
+
+
+def test_an_originated_call_is_connected_with_a_user(bench: Any) -> None:
+    alice, bob = bench.phone("1000"), bench.phone("1001")
+    bench.give(Originate("1000", number="1001"))
+    hers = alice.accept()
+    bob.ring()
+    a = bench.channel("1000").uuid
+    assert bench.heard_by(a)[-1] == MUSIC
+    bob.accept()
+    assert bench.heard_by(a)[-1] == FromPeer(bench.channel("1001").uuid)
+    alice.hang_up(hers)
+    assert bob.end and not bench.node.channels()
+
+
+def test_an_originated_call_hears_early_media(bench: Any) -> None:
+    alice, bob = bench.phone("1000"), bench.phone("1001")
+    bench.give(Originate("1000", number="1001"))
+    alice.accept()
+    bob.ring(status=183, body=bob.answer_to(bob.last(InviteReceived).offer))
+    assert bench.heard_by(bench.channel("1000").uuid)[-1] == FromPeer(bench.channel("1001").uuid)
+    bob.reject(603)
+    assert alice.end.reasons[0].text == "CALL_REJECTED" and not bench.node.channels()
+
+
+def test_digits_of_one_who_rings_go_nowhere(bench: Any) -> None:
+    alice, bob = bench.phone("1000"), bench.phone("1001")
+    alice.call("1001")
+    bob.ring()
+    bench.engine.tell(DigitReceived(bench.channel("1000").uuid, "1", 100))
+    bench.drain()
+    assert not bench.performed(SendDigits)

@@ -5,8 +5,24 @@ from typing import Any
 import pytest
 
 from offhook.errors import StateError
-from offhook.media.engine import CloseMedia, Direction, EngineFailed, MediaLost, Tone
-from offhook.sip.events import AnswerReceived, OfferReceived, Renegotiated, RenegotiationFailed
+from offhook.media.engine import (
+    ApplyAnswer,
+    CloseMedia,
+    CreateAnswer,
+    CreateOffer,
+    Direction,
+    EngineFailed,
+    MediaLost,
+    Tone,
+)
+from offhook.sip.events import (
+    AnswerReceived,
+    InviteReceived,
+    OfferReceived,
+    Renegotiated,
+    RenegotiationFailed,
+    SessionEnded,
+)
 from offhook.switch.channel import wants_display
 from offhook.switch.core import Hold
 
@@ -104,3 +120,80 @@ def test_only_answered_channels_are_held(bench: Any) -> None:
 )
 def test_who_wants_to_be_told(support: str | None, wants: bool) -> None:
     assert wants_display(support) is wants
+
+
+@pytest.mark.parametrize("kind", [CreateAnswer, CreateOffer, ApplyAnswer])
+def test_an_engine_that_fails_ends_the_call(bench: Any, kind: Any) -> None:
+    bench.failing.add(kind)
+    alice, bob = bench.phone("1000"), bench.phone("1001")
+    alice.call("1001")
+    if bob.have(InviteReceived):
+        bob.ring()
+        if bob.have(InviteReceived) and not bob.have(SessionEnded):
+            bob.accept()
+    assert alice.end.reasons[0].text == "INCOMPATIBLE_DESTINATION"
+    assert not bench.node.channels()
+
+
+@pytest.mark.parametrize("offer", [True, False])
+def test_an_engine_that_fails_at_a_new_offer(bench: Any, offer: bool) -> None:
+    alice, hers, _, _ = connected(bench)
+    bench.failing |= {CreateAnswer, CreateOffer}
+    alice.agent.reinvite(hers, alice.offer(Direction.SENDONLY) if offer else None, bench.now)
+    bench.drain()
+    assert alice.last(RenegotiationFailed).status == 488 and len(bench.node.channels()) == 2
+
+
+def test_an_engine_that_cannot_hold(bench: Any) -> None:
+    _, _, bob, _ = connected(bench)
+    bench.failing.add(CreateOffer)
+    bench.give(Hold("1001"))
+    assert not bob.have(OfferReceived) and len(bench.node.channels()) == 2
+
+
+def test_who_hangs_up_while_the_engine_works(bench: Any) -> None:
+    alice, hers, _, _ = connected(bench)
+    channel = bench.node._exchange.channels[bench.channel("1000").uuid]
+    answers: list[Any] = []
+    ask = bench.node._exchange.ask
+    bench.node._exchange.ask = lambda make, outcome: answers.append((make, outcome))
+    channel.offer_received(alice.offer(), bench.now)
+    channel.offer_received(None, bench.now)
+    channel.answer_received("v=0", bench.now)
+    channel.reoffer(bench.now)
+    bench.node._exchange.ask = ask
+    alice.hang_up(hers)
+    seen = len(bench.sent)
+    for make, outcome in answers:
+        outcome(EngineFailed(make("x").id, channel.media, "closed", ""), bench.now)
+    bench.drain()
+    assert len(bench.sent) == seen
+
+
+def test_held_over_a_connection_that_is_gone(bench: Any) -> None:
+    alice, _, bob, _ = connected(bench)
+    bob.unplug()
+    bench.give(Hold("1001"))
+    assert alice.end.reasons[0].text == "NORMAL_TEMPORARY_FAILURE" and not bench.node.channels()
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [(408, "RECOVERY_ON_TIMER_EXPIRE"), (481, "NORMAL_TEMPORARY_FAILURE"), (500, None)]
+)
+def test_a_client_that_does_not_take_the_offer(bench: Any, status: int, reason: str | None) -> None:
+    alice, _, bob, his = connected(bench)
+    bench.give(Hold("1001"))
+    bob.agent.refuse(his, status, bench.now)
+    bench.drain()
+    assert (alice.end.reasons[0].text if alice.have(SessionEnded) else None) == reason
+    assert len(bench.node.channels()) == (0 if reason else 2)
+
+
+def test_a_held_leg_hears_its_peer_come_and_go(bench: Any) -> None:
+    alice = bench.phone("1000")
+    alice.call("9196")
+    bench.give(Hold("1000"))
+    alice.take_offer()
+    channel = bench.node._exchange.channels[bench.channel("1000").uuid]
+    channel.hear_peer(bench.now)  # there is none
+    assert channel.held

@@ -6,6 +6,7 @@ import pytest
 
 from offhook.media.engine import CloseMedia, CreateAnswer, CreateOffer
 from offhook.sip.events import Established, RequestReceived, SessionEnded
+from offhook.sip.flow import FlowAlive, FlowFailed
 from offhook.sip.message import Request
 from offhook.switch.causes import Cause
 from offhook.switch.core import HangUp, digit_of
@@ -109,3 +110,10 @@ def test_requests_in_a_call_that_mean_nothing_here(bench: Any) -> None:
 )
 def test_digits_in_info(kind: str, body: str, digit: tuple[str, int] | None) -> None:
     assert digit_of(Request("INFO", "sip:x", [("Content-Type", kind)], body.encode())) == digit
+
+
+def test_flows_that_the_switch_did_not_open_mean_nothing(bench: Any) -> None:
+    bench.give(FlowAlive("x"))
+    bench.give(FlowFailed("x", "no"))
+    bench.close("x")
+    assert bench.sent == []

@@ -102,6 +102,18 @@ def test_the_menu_sends_digits_back_and_asks_again(bench: Any) -> None:
     assert bench.heard_by(bench.channel("1000").uuid)[-1] == Echo()
 
 
+def test_digits_that_come_too_early_are_kept(bench: Any) -> None:
+    alice = bench.phone("1000")
+    session = alice.call("5000")
+    for digit in "78#1#":
+        alice.press(session, digit)
+    assert digits(bench) == []
+    bench.run(0.6)
+    assert digits(bench) == ["78"]
+    bench.run(0.6)
+    assert digits(bench) == ["78", "1"]
+
+
 def test_the_menu_hangs_up_on_9(bench: Any) -> None:
     alice = bench.phone("1000")
     session = alice.call("5000")

@@ -189,3 +189,10 @@ def test_rubbish_harms_nothing(bench: Any, data: bytes) -> None:
     raw = Raw(bench)
     bench.receive("raw", data)
     assert raw.ask(raw.request("OPTIONS")).status == 200
+
+
+def test_credentials_that_cannot_be_read_are_nobodys(bench: Any) -> None:
+    raw = Raw(bench)
+    request = raw.request("INVITE", CONTACT, "Proxy-Authorization: Digest realm=")
+    assert bench.node._reception.user_of(request) == ""
+    assert raw.ask(request).status == 407

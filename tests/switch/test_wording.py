@@ -69,10 +69,11 @@ def test_a_caller_that_times_its_session_gets_what_it_may() -> None:
     assert response.headers.get("Session-Expires") == "120;refresher=uac" and response.headers.get("Require") == "timer"
 
 
-def test_a_caller_that_leaves_the_timing_to_us_gets_none() -> None:
+def test_a_caller_that_leaves_the_timing_to_us() -> None:
     made, request = wording(), invite(timer="1800;refresher=uas")
     made.hear(request, "a")
-    assert "Session-Expires" not in said(made, request, 200).headers
+    response = said(made, request, 200)
+    assert response.headers.get("Session-Expires") == "120;refresher=uas" and "Require" not in response.headers
 
 
 def test_our_own_words_are_not_said_twice() -> None:

@@ -260,6 +260,8 @@ class Story:
         say(f"{BOB} no longer hears {ALICE}")
         self._now(f"{ALICE} retrieves the call")
         await self._alice.do("retrieveCall", dialogId=hers)
+        for ear in self._ears.values():
+            ear.samples.clear()  # what was heard before the hold proves nothing
         await self._alice.expect("dialogState", state="ACTIVE", id=hers)
         await self._hears(BOB, ALICE_HZ)
         await self._hears(ALICE, BOB_HZ)
@@ -268,6 +270,9 @@ class Story:
         self._now("asking both ends for the statistics of their audio")
         for desk, dialog in ((self._alice, hers), (self._bob, his)):
             audio = (await desk.do("getStats", dialogId=dialog))["result"]["audio"]
+            while (audio["levelInDb"] or -127.0) < HEARD_DB:  # the mean of a second in which the call was still held
+                await asyncio.sleep(0.25)
+                audio = (await desk.do("getStats", dialogId=dialog))["result"]["audio"]
             values = "  ".join(f"{name} {'-' if value is None else value}" for name, value in audio.items())
             say(f"{desk.agent}: {values}")
             assert audio["packetsReceived"] and audio["packetsSent"], f"{desk.agent} sent or received no audio"

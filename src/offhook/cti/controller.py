@@ -288,9 +288,7 @@ class Controller:
         what, _, name = timer.partition(":")
         what += ":"
         if what == ENGINE_TIMER:
-            asked = self.work.asked.get(name)
-            if asked is not None:
-                self.engine(EngineFailed(name, asked.call.media, "timeout", ""), now)
+            self.engine(EngineFailed(name, self.work.asked[name].call.media, "timeout", ""), now)
             return
         call = self.work.calls.get(name)
         if call is None:
@@ -299,7 +297,8 @@ class Controller:
             self._inbound.nobody_answers(call, now)
         elif what == AUTO_TIMER:
             self._inbound.auto_answer(call, now)
-        elif what == AGAIN_TIMER:
+        else:
+            assert what == AGAIN_TIMER, "there are no other timers"
             self._holding.go_on(call, now)
 
     def out_of_time(self, ticket: Ticket, now: Now) -> None:

@@ -44,7 +44,7 @@ class Dialect(Protocol):
         ...
 
     def read(self, request: Request) -> Invitation:
-        """What an INVITE tells. Raises RemoteError where From cannot be read."""
+        """What an INVITE tells, of which From can be read (the user agent refuses others)."""
         ...
 
     def digit(self, digit: str, duration_ms: int) -> tuple[str, str]:

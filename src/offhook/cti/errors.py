@@ -50,7 +50,6 @@ CODES: dict[str, Code] = {
     "logged-out": Code("generalError", "The agent logged out before the command could be carried out."),
     # The way to the server
     "credentials-refused": Code("subscriptionFailed", "The server refused this extension and password."),
-    "registration-refused": Code("subscriptionFailed", "The server refused the registration for good."),
     "unreachable": Code("networkIssue", "The server cannot be reached; it is tried again until logout."),
     "out-of-service": Code("networkIssue", "The connection to the server is lost; it is tried again until logout."),
     # What the other side refused

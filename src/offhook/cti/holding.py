@@ -75,8 +75,7 @@ class Holding:
 
     def offer_made(self, call: Call, sdp: str, now: Now) -> None:
         renegotiation = call.renegotiation
-        if renegotiation is None or call.session is None:
-            return
+        assert renegotiation is not None and call.session is not None, "otherwise the offer is forgotten"
         try:
             self._work.ua.reinvite(call.session, sdp, now)
         except StateError:
@@ -114,6 +113,8 @@ class Holding:
             call.remote_hold = call.dialog.remoteHold is True
             self.go_on(call, now)
             return
+        if call.session not in self._work.ua.sessions():
+            return  # it ended by this (481): DROPPED comes next and tells it all
         hold = call.renegotiation is not None and call.renegotiation.hold
         detail = f"The other side answered {status} {readable(phrase)}; the call is as it was."
         why = failure("hold-refused" if hold else "retrieve-refused", readable(phrase) or str(status), detail)
@@ -152,7 +153,6 @@ class Holding:
 
     def offered(self, call: Call, offer: str | None, now: Now) -> None:
         """A re-INVITE or UPDATE of the other side; without an offer it wants ours."""
-        assert call.session is not None, "an offer comes in a session"
         renegotiation = call.renegotiation
         if call.phase is not Phase.UP or call.restored:
             self._refuse(call, 488, now)
@@ -173,15 +173,10 @@ class Holding:
 
     def remote_answered(self, call: Call, sdp: str, now: Now) -> None:
         """The engine has what answers the other side."""
+        assert call.session is not None, "otherwise the answer is forgotten"
         call.remote_offer = False
-        if call.session is None:
-            return
-        try:
-            self._work.ua.answer(call.session, sdp, now)
-        except StateError:  # it was taken back meanwhile
-            self._work.put(Rollback(call.media))
-        else:
-            self.tell_remote_hold(call, now)
+        self._work.ua.answer(call.session, sdp, now)
+        self.tell_remote_hold(call, now)
         self.go_on(call, now)
 
     def remote_failed(self, call: Call, code: str, detail: str, now: Now) -> None:
@@ -205,11 +200,11 @@ class Holding:
         return {} if known == call.remote_hold else {"remoteHold": call.remote_hold}
 
     def _refuse(self, call: Call, status: int, now: Now) -> None:
-        if call.session is not None:
-            try:
-                self._work.ua.refuse(call.session, status, now)
-            except StateError:
-                return
+        assert call.session is not None, "an offer comes in a session"
+        try:
+            self._work.ua.refuse(call.session, status, now)
+        except StateError:
+            return  # the session ended at this moment; that is told next
 
     # Mute
 

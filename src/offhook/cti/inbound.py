@@ -8,14 +8,12 @@ from __future__ import annotations
 from offhook.clock import Now
 from offhook.cti.call import Call, Phase, Step, Task
 from offhook.cti.commands import AnswerCall, HoldCall
-from offhook.cti.dialect import Invitation
 from offhook.cti.dialog import Kind, answered, inbound, kind_of, usable_id
 from offhook.cti.ending import Ending
 from offhook.cti.errors import Failure, invalid_action, media_failure
 from offhook.cti.outcomes import Ticket
 from offhook.cti.tasks import Tasks
 from offhook.cti.workplace import Purpose, Workplace
-from offhook.errors import LocalError, RemoteError, StateError
 from offhook.media.engine import CloseMedia, Direction
 from offhook.sip.events import InviteReceived
 
@@ -36,21 +34,17 @@ class Inbound:
     def received(self, invite: InviteReceived, available: bool, now: Now) -> None:
         """A new call: ring and announce it, or refuse it."""
         work = self._work
-        try:
-            told = work.dialect.read(invite.request)
-        except RemoteError as problem:
-            work.ua.reject(invite.session, problem.status, now)
-            return
         busy = work.settings.call_waiting == "busy" and work.calls
         if not available:
             work.ua.reject(invite.session, 480, now)
         elif busy or len(work.calls) >= work.settings.max_calls:
             work.ua.reject(invite.session, 486, now)
         else:
-            self._announce(invite, told, now)
+            self._announce(invite, now)
 
-    def _announce(self, invite: InviteReceived, told: Invitation, now: Now) -> None:
+    def _announce(self, invite: InviteReceived, now: Now) -> None:
         work = self._work
+        told = work.dialect.read(invite.request)
         wanted = usable_id(told.call_id)
         dialog = inbound(
             work.ids.token(96) if wanted is None or wanted in work.calls else wanted,
@@ -95,9 +89,7 @@ class Inbound:
 
     def start(self, call: Call, task: Task, now: Now) -> None:
         """Hold what is up, then answer."""
-        if not call.step(Step.ANSWER):
-            self._tasks.finish(call, invalid_action("answerCall"), now)
-            return
+        call.step(Step.ANSWER)
         work = self._work
         others = [other for other in work.up() if other is not call and not other.restored and not _stays_held(other)]
         call.holds = {other.id for other in others}
@@ -147,22 +139,18 @@ class Inbound:
 
     def answer_made(self, call: Call, sdp: str, now: Now) -> None:
         """Send the 200."""
-        if call.session is None or not call.can(Step.ACCEPT):
+        assert call.session is not None, "a call that rings has a session"
+        if not call.step(Step.ACCEPT):
             return
-        try:
-            self._work.ua.accept(call.session, sdp, now)
-        except StateError:
-            return  # it was cancelled at this moment; its end is told next
-        except LocalError as problem:
-            self.answer_failed(call, "internal", str(problem), now)
-            return
-        call.step(Step.ACCEPT)
+        self._work.ua.accept(call.session, sdp, now)
         call.answered = True
         self._work.timers.cancel(self._work.owner, f"{RING_TIMER}{call.id}", f"{AUTO_TIMER}{call.id}")
 
     def answer_failed(self, call: Call, code: str, detail: str, now: Now) -> None:
         """No audio: tell why, and refuse the call: 488 where the offer is at fault."""
-        self._tasks.finish(call, media_failure(code, detail), now)
+        if call.task is not None:
+            # The task itself is over with the call, and what waits behind it too.
+            self._work.outcomes.failed(call.task.ticket, media_failure(code, detail), now)
         self._ending.hang_up(call, now, status=488 if code in ("bad-sdp", "no-common-codec", "unsupported") else 500)
 
     def established(self, call: Call, now: Now) -> None:

@@ -62,8 +62,7 @@ class Outbound:
     def offer_made(self, call: Call, sdp: str, now: Now) -> None:
         """Send the INVITE."""
         work = self._work
-        if not call.step(Step.OFFERED):
-            return
+        call.step(Step.OFFERED)
         dialog = call.dialog
         headers = work.dialect.call_headers(dialog.serviceIdentifier, dialog.mediaType or "audio")
         try:

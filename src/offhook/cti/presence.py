@@ -171,11 +171,7 @@ class Presence:
         self.usable = False
         self.standing = Standing.REFUSED
         work.timers.cancel(work.owner, OUTAGE_TIMER)
-        if event.status in (401, 403, 407):
-            why = failure("credentials-refused", INVALID_CREDENTIALS)
-        else:
-            phrase = readable(event.reason) or str(event.status)
-            why = failure("registration-refused", phrase, f"The server answered {event.status} {phrase}.")
+        why = failure("credentials-refused", INVALID_CREDENTIALS)
         work.outbox.publish(agent_info(work.extension, "LOGOUT"), now)
         work.outbox.error(why, None, now)
         self._fail_all(why, now)
@@ -200,7 +196,7 @@ class Presence:
             return
         self.standing = Standing.LEAVING
         self._fail_all(failure("logged-out"), now)
-        self._set_leave_timer(now)
+        self._work.timers.set(self._work.owner, LEAVE_TIMER, now.monotonic + self._work.settings.logout_timeout)
         for call in list(self._work.calls.values()):
             self._controller.ending.hang_up(call, now)
 
@@ -209,22 +205,16 @@ class Presence:
         if self._stopping or self._work.calls or self.standing not in (Standing.LEAVING, Standing.REFUSED):
             return False
         self._stopping = True
-        self._set_leave_timer(now)
         self._work.ua.stop(now)
         return True
 
     def leave_lasts(self, now: Now) -> None:
-        """Leaving takes too long: go on without the answers."""
-        if self._stopping:
-            self.gone(now)
-            return
+        """Ending the calls takes too long: leave without them."""
         for call in list(self._work.calls.values()):
             self._controller.ending.bury(call, None, now)
 
     def gone(self, now: Now) -> None:
         """Un-registered, as far as can be; the last of this agent."""
-        if self.standing is Standing.OVER or not self._stopping:
-            return
         work = self._work
         refused = self.standing is Standing.REFUSED
         self.standing = Standing.OVER
@@ -233,11 +223,5 @@ class Presence:
             work.outbox.publish(agent_info(work.extension, "LOGOUT"), now)
         for ticket in self._logouts:
             work.outcomes.done(ticket)
-        for ticket in list(work.outcomes.open.values()):
-            work.outcomes.failed(ticket, failure("logged-out"), now, tell=False)
         work.timers.cancel(work.owner, OUTAGE_TIMER, LEAVE_TIMER)
         work.outbox.put(Finished(work.extension, "refused" if refused else "logout"))
-
-    def _set_leave_timer(self, now: Now) -> None:
-        work = self._work
-        work.timers.set(work.owner, LEAVE_TIMER, now.monotonic + work.settings.logout_timeout)

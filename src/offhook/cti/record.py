@@ -17,7 +17,7 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     dialog: Dialog
     kind: Kind
-    session: str | None
+    session: str
     up: bool
     held: bool
     parked: bool
@@ -37,7 +37,7 @@ def write_calls(work: Workplace) -> list[Any]:
             )
         )
         for call in work.calls.values()
-        if call.announced
+        if call.announced and call.session is not None
     ]
 
 
@@ -60,8 +60,7 @@ def read_calls(records: list[Any], work: Workplace, alive: frozenset[str]) -> li
             restored=True,
         )
         work.calls[call.id] = call
-        if record.session is not None:
-            work.attach(call, record.session)
+        work.attach(call, record.session)
         if not record.up or record.session not in alive:
             gone.append(call)
     return gone

@@ -41,7 +41,7 @@ class AgentSettings:
     command_timeout: float = 40.0
     media_timeout: float = 10.0
     logout_timeout: float = 5.0
-    """The most that ending the calls at logout may take; as much again for un-registering."""
+    """The most that ending the calls at logout may take; un-registering may take 2 s more (`timing.leave`)."""
     monitoring_prefix: str = "*44"
     media_address_type: str = "Offhook/0.1.0-CTI"
     trust_auto_answer: bool = False

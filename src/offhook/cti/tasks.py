@@ -41,8 +41,7 @@ class Tasks:
     def finish(self, call: Call, why: Failure | None, now: Now, *, result: Any = UNSET, tell: bool = True) -> None:
         """The running task of this call is over: done, or failed for `why`."""
         task = call.task
-        if task is None:
-            return
+        assert task is not None, "only a running task is finished"
         call.task = None
         self._close(task.ticket, why, now, result, tell)
         self._finished(call, task, why, now)

@@ -10,7 +10,7 @@ import os
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Protocol, get_args
+from typing import Any, get_args, Protocol
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -168,6 +168,10 @@ class Station:
             "version": __version__,
         }
 
+    def snapshot(self, extension: str) -> dict[str, Any] | None:
+        """An agent as a value, see `Hub.snapshot`."""
+        return self.hub.snapshot(extension, self._driver.clock())
+
     def _tell(self, output: Tell) -> None:
         text = codec.encode(output.message)
         for name in output.connections:
@@ -215,7 +219,10 @@ class Gateway:
         self.port = config.port
         """The port it listens on, once started."""
         self._origins = {origin.lower() for origin in config.allow_origin}
-        self._runner: web.AppRunner | None = None
+        app = web.Application()
+        app.router.add_get("/healthz", self._health)
+        app.router.add_get("/cti", self._cti)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
 
     @property
     def url(self) -> str:
@@ -229,25 +236,22 @@ class Gateway:
 
     async def start(self) -> None:
         """Listen. Raises `ConfigError` where the address or the certificate cannot be used."""
-        tls = server_tls(self.config) if self.config.tls_certificate else None
-        app = web.Application(client_max_size=0)
-        app.router.add_get("/healthz", self._health)
-        app.router.add_get("/cti", self._cti)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, self.config.host, self.config.port, ssl_context=tls)
-        try:
-            await site.start()
-        except OSError as error:
-            await self._runner.cleanup()
-            raise listen_error(self.config.listen, error) from None
-        self.port = self._runner.addresses[0][1]
         await self.station.start()
+        try:
+            tls = server_tls(self.config) if self.config.tls_certificate else None
+            await self._runner.setup()
+            await web.TCPSite(self._runner, self.config.host, self.config.port, ssl_context=tls).start()
+        except OSError as error:
+            await self.cut()
+            raise listen_error(self.config.listen, error) from None
+        except ConfigError:
+            await self.cut()
+            raise
+        self.port = self._runner.addresses[0][1]
         self._add_own_origins()
 
     async def stop(self) -> None:
         """End calls and log agents out, then close; within 5 s."""
-        assert self._runner is not None, "start() first"
         for site in list(self._runner.sites):
             await site.stop()
         await self.station.stop()
@@ -255,7 +259,6 @@ class Gateway:
 
     async def cut(self) -> None:
         """Close everything at once."""
-        assert self._runner is not None, "start() first"
         await self.station.cut()
         await self._runner.cleanup()
 

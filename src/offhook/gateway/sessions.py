@@ -10,7 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from offhook.clock import Ids, Now, Timers
 from offhook.cti import codec
@@ -248,6 +248,11 @@ class Hub:
         agent = self._flows.get(flow)
         return None if agent is None else agent.session.extension
 
+    def snapshot(self, extension: str, now: Now) -> dict[str, Any] | None:
+        """All that another process needs to go on with an agent (`AgentSession.snapshot`); None where there is none."""
+        agent = self._agents.get(extension)
+        return None if agent is None else agent.session.snapshot(now)
+
     # The verbs
 
     def receive(self, given: HubInput, now: Now) -> None:
@@ -467,6 +472,9 @@ class Hub:
         logger.warning("= %s: a wrong password for agent %s", connection.name, masked(command.extension))
         self._tell(connection, *login_refused(command.extension, now.wall, self._utc_offset(now)))
         self._tell(connection, codec.failed(command, failure("credentials-refused")))
+        self._count_wrong_password(connection)
+
+    def _count_wrong_password(self, connection: _Connection) -> None:
         connection.wrong_passwords += 1
         if connection.wrong_passwords >= self._limits.wrong_passwords and not connection.trusted:
             self._close(connection, POLICY_VIOLATION, "too many wrong passwords")
@@ -566,8 +574,11 @@ class Hub:
             del self._flows[flow]
             if not closing:
                 self._out.append(CloseFlow(flow))
+        refused = not agent.session.verified and not agent.logging_out
         for connection in agent.connections.values():
             connection.agent = None
+            if refused:
+                self._count_wrong_password(connection)
         for name, command in agent.successors.items():
             if name in self._connections:
                 self._connections[name].login = command

@@ -143,7 +143,7 @@ def _phases(up: int, down: int) -> Floats:
 def read_wav(path: str) -> tuple[Samples, int]:
     """Mono samples and rate of a 16 bit PCM file (stereo is mixed); raises MediaError."""
     try:
-        with wave.open(path, "rb") as file:
+        with open(path, "rb") as opened, wave.open(opened) as file:
             rate, width, channels = file.getframerate(), file.getsampwidth(), file.getnchannels()
             if width != 2 or channels not in (1, 2) or not 4000 <= rate <= 192000:
                 raise MediaError(f"{path}: not a 16 bit PCM WAV file, mono or stereo")
@@ -161,9 +161,10 @@ class WavWriter:
 
     def __init__(self, path: str, rate: int) -> None:
         try:
-            self._file: wave.Wave_write = wave.open(path, "wb")
+            self._opened = open(path, "wb")
         except OSError as error:
             raise MediaError(f"{path}: cannot be written: {error}") from error
+        self._file = wave.open(self._opened, "wb")
         self._file.setnchannels(1)
         self._file.setsampwidth(2)
         self._file.setframerate(rate)
@@ -177,5 +178,6 @@ class WavWriter:
     def close(self) -> None:
         try:
             self._file.close()
+            self._opened.close()
         except OSError as error:
             raise MediaError(f"the WAV file cannot be written: {error}") from error

@@ -109,8 +109,8 @@ def _nearest(table: Samples) -> npt.NDArray[np.uint8]:
     order = np.argsort(table, kind="stable")
     values = table[order].astype(np.int32)
     samples = np.arange(65536, dtype=np.uint16).view(np.int16).astype(np.int32)
-    above = np.clip(np.searchsorted(values, samples), 1, 255)
-    take_above = (values[above] - samples) <= (samples - values[above - 1])
+    above = np.clip(np.searchsorted(values, samples, side="right"), 1, 255)
+    take_above = (values[above] - samples) < (samples - values[above - 1])
     return order[np.where(take_above, above, above - 1)].astype(np.uint8)
 
 

@@ -84,11 +84,11 @@ class Inbound:
             return []
         if known.name.lower() == "telephone-event":
             return self._receive_event(known, packet.timestamp, packet.payload, now)
-        if known is not self._current:
+        if known != self._current:
             self._change_codec(known)
         self.reception.measure(packet.timestamp, now)
         duration = int(packet_ms(known.name, packet.payload) * known.clock_rate / 1000)
-        self._buffer.put(packet.payload_type, packet.timestamp, packet.payload, duration, now)
+        self._buffer.put(packet.timestamp, packet.payload, duration, now)
         return []
 
     def expire(self, now: float) -> list[ReceivedDigit]:
@@ -139,19 +139,16 @@ class Inbound:
         return self._digits.receive(timestamp, payload, now)
 
     def _change_codec(self, known: PayloadFormat) -> None:
-        same_clock = self._current is not None and self._current.clock_rate == known.clock_rate
-        self._current = known
-        if self.codec != known.name:
-            self.codec = known.name
-            self._decoder = make_decoder(known.name)
-            self._ready.clear()
-            self._ready_count = 0
-        if not same_clock:
-            self._late_before += self._buffer.late
-            self._buffer = JitterBuffer(known.clock_rate)
-            self.reception.clock_rate = known.clock_rate
-        elif known.name:
-            self._buffer.reset()
+        before, self._current = self._current, known
+        if before is not None and (before.name, before.clock_rate) == (known.name, known.clock_rate):
+            return  # another payload type for the same
+        self.codec = known.name
+        self._decoder = make_decoder(known.name)
+        self._ready.clear()
+        self._ready_count = 0
+        self._late_before += self._buffer.late
+        self._buffer = JitterBuffer(known.clock_rate)
+        self.reception.clock_rate = known.clock_rate
 
     def _flush(self) -> None:
         self._buffer.reset()

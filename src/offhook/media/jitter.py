@@ -30,7 +30,6 @@ _JUMP = 2.0
 class Due:
     """A packet whose time has come; `shorten` asks for a pitch period less of it."""
 
-    payload_type: int
     payload: bytes
     duration: int
     shorten: bool = False
@@ -41,13 +40,11 @@ class Missing:
     """Audio of `duration` that is to be made up; `following` is the payload right behind, for in-band FEC."""
 
     duration: int
-    payload_type: int
     following: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    payload_type: int
     payload: bytes
     duration: int
 
@@ -72,9 +69,8 @@ class JitterBuffer:
         self._since_look = 0
         self._owed = 0  # made up without moving on
         self._corrected = 0.0
-        self._payload_type = 0
 
-    def put(self, payload_type: int, timestamp: int, payload: bytes, duration: int, now: float) -> None:
+    def put(self, timestamp: int, payload: bytes, duration: int, now: float) -> None:
         """A packet that came at `now`, lasting `duration`."""
         if duration <= 0:
             return
@@ -93,8 +89,7 @@ class JitterBuffer:
         if len(self._held) >= MAX_PACKETS:
             self._held.clear()
             self._next = None
-        self._held[at] = _Held(payload_type, payload, duration)
-        self._payload_type = payload_type
+        self._held[at] = _Held(payload, duration)
 
     def get(self, now: float, ahead: float) -> Due | Missing | None:
         """What is to be played when the `ahead` seconds that already wait to be played are over; None: nothing yet.
@@ -114,7 +109,7 @@ class JitterBuffer:
             self._catch_up(now, ahead)
         elif delay < self.target - _TOO_EARLY and self._may_correct(now) and self._held:
             self._corrected = now
-            return Missing(self._frame, self._payload_type)
+            return Missing(self._frame)
         held = self._held.pop(self._next, None)
         if held is None:
             return self._missing()
@@ -123,7 +118,7 @@ class JitterBuffer:
         shorten = delay > self.target + _TOO_LATE and self._may_correct(now)
         if shorten:
             self._corrected = now
-        return Due(held.payload_type, held.payload, held.duration, shorten)
+        return Due(held.payload, held.duration, shorten)
 
     def reset(self) -> None:
         """A new stream, or the old one after a pause."""
@@ -134,13 +129,16 @@ class JitterBuffer:
 
     def _missing(self) -> Due | Missing | None:
         assert self._next is not None
+        for at in [at for at in self._held if at < self._next]:  # a packet before said that it lasts longer
+            del self._held[at]
+            self.late += 1
         if not self._held:
             if self._owed >= _HOLD * self._rate:
                 self._next = None
                 return None
             self._owed += self._frame
             self.empty += 1
-            return Missing(self._frame, self._payload_type)
+            return Missing(self._frame)
         following = min(self._held)
         gap = following - self._next
         if self._owed:  # what was made up already stands for what is missing
@@ -151,12 +149,12 @@ class JitterBuffer:
             if not gap:
                 held = self._held.pop(following)
                 self._next = following + held.duration
-                return Due(held.payload_type, held.payload, held.duration)
+                return Due(held.payload, held.duration)
         duration = min(gap, self._frame)
         self._next += duration
         held = self._held[following]
         beside = held.payload if gap == duration else None
-        return Missing(duration, held.payload_type, beside)
+        return Missing(duration, beside)
 
     def _catch_up(self, now: float, ahead: float) -> None:
         """Far behind (the far side paused its clock, or this process stood still): drop down to the target."""

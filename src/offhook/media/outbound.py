@@ -37,9 +37,10 @@ class Outbound:
         """What was agreed on, from this tick on. The ids of digit requests that can no longer be done."""
         dropped: list[str] = []
         if self.encoder is None or self.encoder.name.lower() != codec.name.lower():
-            self.encoder = make_encoder(codec.name)
-            self._base = self.timestamp(tick)
+            if self.encoder is not None:
+                self._base = self.timestamp(tick)
             self._base_tick = tick
+            self.encoder = make_encoder(codec.name)
             self._step = codec.clock_rate // 50
         self._format = codec
         if event is None or self.digits is None or self._event is None or event.clock_rate != self._event.clock_rate:

@@ -193,7 +193,7 @@ class RequestReceived:
 
 @dataclass(frozen=True, slots=True)
 class RequestAnswered:
-    """The final outcome of a request that the owner sent (`info`, `options`, `request`); 408 and 503 also where no answer came."""
+    """The final outcome of a request that the owner sent (`info`, `options`, `request`); 408 and 503 also where none came."""
 
     id: str
     session: str | None

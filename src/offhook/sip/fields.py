@@ -84,7 +84,7 @@ class Address:
         """From one address, with or without angle brackets; ParseError. Without them `;` begins header parameters."""
         text = text.strip(" \t")
         name: str | None = None
-        if text[:1] == '"':
+        if text.startswith('"'):
             end = end_of_quoted(text, 0)
             name = unquote(text[:end])
             text = text[end:].lstrip(" \t")
@@ -327,9 +327,11 @@ class SessionExpires:
     @classmethod
     def parse(cls, text: str) -> Self:
         """A refresher that is neither uac nor uas counts as none; ParseError."""
-        seconds, _, rest = text.partition(";")
-        who = (Parameters.parse(rest).get("refresher") or "").lower()
-        refresher: Literal["uac", "uas"] | None = "uac" if who == "uac" else "uas" if who == "uas" else None
+        seconds, semicolon, rest = text.partition(";")
+        refresher: Literal["uac", "uas"] | None = None
+        if semicolon:
+            who = (Parameters.parse(rest).get("refresher") or "").lower()
+            refresher = "uac" if who == "uac" else "uas" if who == "uas" else None
         return cls(capped_number(seconds.strip(" \t"), "Session-Expires"), refresher)
 
     def __str__(self) -> str:

@@ -49,7 +49,6 @@ _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 # Control characters, and halves of surrogate pairs that do not stand for an octet.
 _UNWRITABLE: Final = re.compile("[\\x00-\\x1f\\x7f\ud800-\udc7f\udd00-\udfff]")
 _STOPS: Final = {separator: re.compile(rf'["<{separator}]') for separator in ",;"}
-_DIGITS: Final = re.compile(r"[0-9]+")
 # One parameter without blanks and quotes, as nearly all are; anything else goes the slow way.
 _PLAIN_PARAMETERS: Final = re.compile(r"(?:;[^\x00-\x20\x7f\"<>;,=]++(?:=[^\x00-\x20\x7f\"<>;,]*+)?)*+")
 _PARAMETER: Final = re.compile(
@@ -98,16 +97,20 @@ def check_text(text: str, what: str) -> str:
     return text
 
 
+def _is_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
 def number(text: str, what: str, limit: int = MAX_UINT32) -> int:
     """A whole number of 0 to `limit` from decimal digits; ParseError."""
-    if _DIGITS.fullmatch(text) is None or len(text) > 32 or (value := int(text)) > limit:
+    if not _is_digits(text) or len(text) > 32 or (value := int(text)) > limit:
         raise ParseError(f"{what} is no number of 0 to {limit}")
     return value
 
 
 def capped_number(text: str, what: str, limit: int = MAX_UINT32) -> int:
     """As `number`, but what is too large counts as `limit` (RFC 4475 section 3.1.2.4 allows it for Expires)."""
-    if _DIGITS.fullmatch(text) is None:
+    if not _is_digits(text):
         raise ParseError(f"{what} is no number")
     return limit if len(text) > 32 else min(int(text), limit)
 
@@ -208,18 +211,18 @@ class Parameters:
     @classmethod
     def parse(cls, text: str) -> Self:
         """From `;a=b;c` (the first semicolon may be missing, one at the end is let pass); ParseError."""
+        if not text.startswith(";"):
+            text = ";" + text
         pairs: list[tuple[str, str | None]] = []
-        if text[:1] == ";" and _PLAIN_PARAMETERS.fullmatch(text) is not None:
+        if _PLAIN_PARAMETERS.fullmatch(text) is not None:
             for part in text[1:].split(";"):
                 name, equals, value = part.partition("=")
                 pairs.append((name, value if equals else None))
         else:
             parts = split(text, ";")
-            if not parts[0]:
-                del parts[0]
-            if parts and not parts[-1]:
+            if not parts[-1]:
                 del parts[-1]
-            for part in parts:
+            for part in parts[1:]:
                 found = _PARAMETER.fullmatch(part)
                 if found is None:
                     raise ParseError("a parameter is malformed")

@@ -234,20 +234,16 @@ class Message(ABC):
     version: str
 
     def _first(self, name: str, parse: Callable[[str], T]) -> T | None:
-        typed = self.headers._typed
-        if name in typed:
-            return typed[name]  # type: ignore[no-any-return]
-        try:
-            text = self.headers._values[self.headers._keys.index(name)]
-        except ValueError:
-            return None
-        value = typed[name] = parse(text)
-        return value
+        return self._needed(name, parse) if name in self.headers._keys else None
 
     def _needed(self, name: str, parse: Callable[[str], T]) -> T:
-        value = self._first(name, parse)
-        if value is None:
+        headers = self.headers
+        typed = headers._typed
+        if name in typed:
+            return typed[name]  # type: ignore[no-any-return]
+        if name not in headers._keys:
             raise ParseError(f"the message has no {name}")
+        value = typed[name] = parse(headers._values[headers._keys.index(name)])
         return value
 
     def _many(self, name: str, parse: Callable[[str], T]) -> list[T]:
@@ -305,7 +301,12 @@ class Message(ABC):
     @property
     def contacts(self) -> list[Address]:
         """All Contacts; empty for `Contact: *` (see `wildcard_contact`)."""
-        return [] if self.wildcard_contact else self._many("contact", Address.parse)
+        try:
+            return self._many("contact", Address.parse)
+        except ParseError:
+            if self.wildcard_contact:
+                return []
+            raise
 
     @property
     def wildcard_contact(self) -> bool:

@@ -169,8 +169,8 @@ def _index(lines: list[str]) -> Headers | None:
     names, colons, values = zip(*[line.partition(":") for line in islice(lines, 1, None)], strict=True)
     if "" in colons:
         return None
-    keys = list(map(known_key, names))
-    if None in keys:
+    keys = [full for full in map(known_key, names) if full is not None]
+    if len(keys) < len(names):
         if any(name[:1] in _BLANKS for name in names):
             return None
         names = tuple([name.rstrip(" \t") for name in names])

@@ -29,6 +29,17 @@ class UriParameters(Parameters):
 
     __slots__ = ()
 
+    @classmethod
+    def in_uri(cls, text: str) -> Self:
+        """As `parse`, for text of which a URI's pattern has checked the characters."""
+        pairs: list[tuple[str, str | None]] = []
+        for part in text.removesuffix(";").split(";")[1:]:
+            name, equals, value = part.partition("=")
+            if not name:
+                raise ParseError("a parameter in a URI has no name")
+            pairs.append((name, value if equals else None))
+        return cls._of(tuple(pairs))
+
     @staticmethod
     def _write(value: str) -> str:
         return escape(value, _UNSAFE_PARAMETER)
@@ -97,7 +108,7 @@ class Uri:
             password,
             host,
             port,
-            UriParameters.parse(parameters) if parameters else NO_URI_PARAMETERS,
+            UriParameters.in_uri(parameters) if parameters else NO_URI_PARAMETERS,
             _parse_headers(headers) if headers else (),
             None,
             written,

@@ -209,12 +209,12 @@ class Channel:
             self.fail(Cause.NORMAL_TEMPORARY_FAILURE, now)
             return
         try:
-            self.exchange.ua.reinvite(self.session, offer, now, headers=self.invite_headers())
+            self.exchange.ua.reinvite(self.session, offer, now, headers=self.reinvite_headers())
         except StateError:
             self.exchange.tell(Rollback(self.media))
 
-    def invite_headers(self) -> Sequence[tuple[str, str]]:
-        """What an INVITE to the far end carries behind its body's headers."""
+    def reinvite_headers(self) -> Sequence[tuple[str, str]]:
+        """What a re-INVITE to one who called us carries behind its body's headers."""
         return [SUPPORT, ("Remote-Party-ID", self.remote_party(self.party))]
 
     def renegotiation_failed(self, status: int, now: Now) -> None:

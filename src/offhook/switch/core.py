@@ -196,7 +196,7 @@ class SwitchNode:
                     case Send(flow, data):
                         self._exchange.tell(Send(flow, self._exchange.wording.speak(data, flow)))
                     case OpenFlow() | Probe() | CloseFlow():
-                        self._exchange.tell(item)
+                        raise AssertionError("a user agent without an account opens and closes no flows")
                     case InviteReceived():
                         self._invited(item, now)
                     case RequestReceived():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from offhook.clock import Now
 from offhook.media.engine import Echo
 from offhook.switch.b2bua import Bridge
@@ -28,6 +30,8 @@ from offhook.switch.inbound import Inbound
 from offhook.switch.ivr import Menu
 from offhook.switch.tones import SILENCE
 
+MOST_WAITING = 100
+
 MENU_PAUSE = 0.6
 """Between the digits that the menu sends back and what they lead to."""
 
@@ -40,6 +44,8 @@ class Execution(Owner):
         self._channel = channel
         self._steps: list[Step] = []
         self._menu: Menu | None = None
+        self._waiting: deque[str] = deque(maxlen=MOST_WAITING)
+        """Digits that came while nobody asked for any: the next menu takes them, as FreeSWITCH has it."""
         self.player = channel.player
 
     def run(self, number: str, now: Now) -> None:
@@ -55,6 +61,8 @@ class Execution(Owner):
     def digit(self, channel: Channel, digit: str, duration_ms: int, now: Now) -> None:
         if self._menu is not None:
             self._menu.digit(digit, now)
+        else:
+            self._waiting.append(digit)
 
     def ended(self, channel: Channel, cause: Cause, now: Now) -> None:
         self._exchange.timers.cancel(self, "step")
@@ -87,6 +95,8 @@ class Execution(Owner):
             case AskDigits():
                 self._menu = Menu(self, self._exchange.timers)
                 self._menu.start(now)
+                while self._menu is not None and self._waiting:
+                    self._menu.digit(self._waiting.popleft(), now)
             case Hangup(cause):
                 channel.hang_up(cause, now, told=True)
             case Transfer(number):

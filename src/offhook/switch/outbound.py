@@ -42,9 +42,9 @@ class Outbound(Channel):
         """Who the called party sees."""
         self.caller = caller
         self.owner = caller
-        self._extra: Sequence[tuple[str, str]] = ()
         self._first_offer: str | None = None
         self._last_answer: str | None = None
+        self._refreshes_itself = False
         self.x_headers: Sequence[tuple[str, str]] = ()
         """Of the called party's last response."""
         self.refusal: int | None = None
@@ -62,7 +62,6 @@ class Outbound(Channel):
         """Send the INVITE to where the user has registered. `hops` is its Max-Forwards."""
         contact = Uri.parse(binding.uri)
         self.party = Party(self.party.name, contact.user or "")
-        self._extra = tuple(x_headers)
         host = self.exchange.settings.domain
 
         def made(event: EngineEvent, now: Now) -> None:
@@ -72,9 +71,9 @@ class Outbound(Channel):
                 self.fail(Cause.INCOMPATIBLE_DESTINATION, now)
                 return
             self._first_offer = event.sdp
-            headers = list(self.invite_headers())
+            headers = [*x_headers, SUPPORT, ("Remote-Party-ID", self.remote_party(self.shown))]
             if auto_answer:
-                headers.insert(0, ("Call-Info", f"<sip:{host}>;answer-after=0"))
+                headers.append(("Call-Info", f"<sip:{host}>;answer-after=0"))
             self.session = self.exchange.ua.invite(
                 binding.uri + (";intercom=true" if auto_answer else ""),
                 event.sdp,
@@ -91,8 +90,9 @@ class Outbound(Channel):
 
         self.exchange.ask(lambda name: CreateOffer(name, self.media), made)
 
-    def invite_headers(self) -> Sequence[tuple[str, str]]:
-        return [*self._extra, SUPPORT, ("Remote-Party-ID", self.remote_party(self.shown))]
+    def reinvite_headers(self) -> Sequence[tuple[str, str]]:
+        """None: the wording repeats those of the first INVITE."""
+        return ()
 
     def progressed(self, status: int, response: Response, now: Now) -> None:
         """A provisional response came."""
@@ -121,6 +121,7 @@ class Outbound(Channel):
         self._learn(response)
         self.state = State.ANSWERED
         granted = response.session_expires
+        self._refreshes_itself = granted is not None and granted.refresher == "uac"
         if granted is not None and granted.refresher == "uas":
             self.timer.expect_refresh(now)
         else:
@@ -128,8 +129,13 @@ class Outbound(Channel):
         self.caller.answered(now)
 
     def refresh_session(self, now: Now) -> None:
-        """Send the first offer again (trace 28), or a fresh one if something was agreed on since."""
+        """Send the first offer again (trace 28), or a fresh one if something was agreed on since.
+
+        Where the called party has granted us the refreshing the user agent does it, and only the connection is looked at.
+        """
         self.timer.refresh_ourselves(now, self.exchange.ids.fraction())
+        if self._refreshes_itself and self.exchange.registrar.is_open(self.exchange.wording.flow_of(self.call_id)):
+            return
         if self._first_offer is None:
             self.reoffer(now)
         else:

@@ -90,7 +90,13 @@ class Reception:
         if digest is None:
             if len(self._digests) >= MOST_REALMS:
                 self._digests.clear()
-            digest = DigestServer(realm, self._exchange.directory.password, self._exchange.ids, nonce_ttl=NONCE_SECONDS)
+            digest = DigestServer(
+                realm,
+                self._exchange.directory.password,
+                self._exchange.ids,
+                self._exchange.settings.algorithms,
+                nonce_ttl=NONCE_SECONDS,
+            )
             self._digests[realm] = digest
         verdict = digest.check(request, now, proxy)
         if verdict.outcome is Outcome.OK and verdict.user is not None:

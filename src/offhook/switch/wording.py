@@ -96,15 +96,16 @@ _OWN = frozenset(
 class SwitchSettings:
     """How the switch presents itself. The defaults are those of the recorded FreeSWITCH.
 
-    `domain` is its host and its realm where a client does not name one; `sip_address` is what its Contacts say, though
-    nothing listens there: clients send over their own WebSocket. `session_expires` is asked of called parties, in
-    seconds (RFC 4028), `min_se` granted to clients that refresh.
+    `domain` is the host of the addresses it writes; `sip_address` is what its Contacts say, though
+    nothing listens there: clients send over their own WebSocket. `session_expires` (RFC 4028, seconds) is asked of
+    called parties, and granted to whoever refreshes a session.
     """
 
     domain: str = "127.0.0.1"
     sip_address: str = "127.0.0.1:5060"
     session_expires: int = 120
-    min_se: int = 120
+    algorithms: tuple[str, ...] = ("MD5",)
+    """Of digest authentication, the strongest first."""
 
 
 FIRST_CSEQ = 123_111_600
@@ -152,6 +153,8 @@ class _Dialog:
     outbound: bool
     target: str = ""
     """The Request-URI of our INVITE."""
+    repeated: tuple[tuple[str, str], ...] = ()
+    """What stood in it behind Content-Length, and stands again in each re-INVITE."""
 
 
 @dataclass(slots=True)
@@ -170,7 +173,6 @@ class Wording:
     def __init__(self, settings: SwitchSettings) -> None:
         self._domain = settings.domain
         self._sip_address = settings.sip_address
-        self._min_se = settings.min_se
         self._session_expires = settings.session_expires
         self._flows: dict[str, FlowOpened] = {}
         self._transports: dict[str, str] = {}
@@ -209,8 +211,9 @@ class Wording:
         dialog = self._dialogs.get(request.call_id)
         asked = request.session_expires
         timer = None
-        if request.method == "UPDATE" or (asked is not None and asked.refresher != "uas"):
-            timer = f"{self._min_se};refresher=uac"
+        if request.method == "UPDATE" or asked is not None:
+            refresher = "uac" if asked is None else asked.refresher or "uac"
+            timer = f"{self._session_expires};refresher={refresher}"
         elif dialog is not None and dialog.outbound:
             timer = f"{self._session_expires};refresher=uas"
         self._invites.put((request.call_id, str(request.cseq)), _Invite(first, timer))
@@ -253,15 +256,21 @@ class Wording:
         known = self._routes.get(branch) if method in ("ACK", "CANCEL") else None
         if method == "INVITE":
             self._routes.put(branch, path)
-        if method == "INVITE" and first and dialog is not None:
-            dialog.target = uri
+        if method == "INVITE" and dialog is not None:
+            if first:
+                dialog.target, dialog.repeated = uri, tuple(each for each in kept if _rank(each) >= len(_ORDER))
+            elif not _value(kept, "Remote-Party-ID"):
+                kept += dialog.repeated
         kept += known or path
         if method in _WITH_CONTACT or (method == "ACK" and known is None) or (method == "MESSAGE" and not first):
             kept.append(("Contact", f"<sip:mod_sofia@{self._sip_address}>" if dialog is None else dialog.contact))
         standard = _REQUESTS.get(method, (*_BASIC, "Allow-Events") if method == "INVITE" and first else _BASIC)
         kept += [(name, _STANDARD[name]) for name in standard]
         if method == "INVITE" and dialog is not None and dialog.outbound:
-            kept += [("Session-Expires", f"{self._session_expires};refresher=uac"), ("Min-SE", str(self._min_se))]
+            kept += [
+                ("Session-Expires", f"{self._session_expires};refresher=uac"),
+                ("Min-SE", str(self._session_expires)),
+            ]
         if method == "INVITE" and has_body:
             kept.append(("Content-Disposition", "session"))
         return kept

@@ -141,7 +141,7 @@ class Desk:
         await until(loud, "sound on the call", self.timeout)
 
     async def talking(self, dialog: str) -> None:
-        """Wait until audio comes in on a call. (A FreeSWITCH that is hung up on before it has bridged says ORIGINATOR_CANCEL.)"""
+        """Wait until audio comes in on a call. (FreeSWITCH says ORIGINATOR_CANCEL to a BYE before it has bridged.)"""
 
         async def heard() -> bool:
             stats = (await self.do("getStats", dialogId=dialog))["result"]["audio"]
