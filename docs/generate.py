@@ -7,36 +7,41 @@ python docs/generate.py --check    say which are not up to date, and fail (the t
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from offhook.cli.main import build_parser
+from offhook.cli.main import COMMANDS, new_parser
 from offhook.cti.errors import CODES
-from offhook.sip import client_transaction, connectivity, invite, registration, server_transaction
+from offhook.sip import (
+    client_transaction,
+    connectivity,
+    invite_client,
+    invite_server,
+    negotiation,
+    registration,
+    renegotiation,
+    server_transaction,
+)
 
 HERE = Path(__file__).resolve().parent
 MARK = "<!-- Written by docs/generate.py (make docs); do not edit. -->\n\n"
 
-Table = Mapping[tuple[Enum, Enum], tuple[Any, ...]]
+Table = Mapping[tuple[Enum, Enum], "Enum | tuple[Any, ...]"]
 
 DIAGRAMS: list[tuple[str, str, Table]] = [
-    (
-        "INVITE client transaction",
-        "RFC 3261 figure 5, with RFC 6026 figure 2.",
-        client_transaction.InviteClientTransaction.table,
-    ),
-    ("Non-INVITE client transaction", "RFC 3261 figure 6.", client_transaction.NonInviteClientTransaction.table),
-    (
-        "INVITE server transaction",
-        "RFC 3261 figure 7, with RFC 6026 figure 1.",
-        server_transaction.InviteServerTransaction.table,
-    ),
-    ("Non-INVITE server transaction", "RFC 3261 figure 8.", server_transaction.NonInviteServerTransaction.table),
-    ("Session", "One INVITE dialog, both roles.", invite.TRANSITIONS),
-    ("Registration", "One binding for the life of a login.", registration.TRANSITIONS),
+    ("INVITE client transaction", "RFC 3261 figure 5, with RFC 6026 figure 2.", client_transaction.INVITE),
+    ("Non-INVITE client transaction", "RFC 3261 figure 6.", client_transaction.NON_INVITE),
+    ("INVITE server transaction", "RFC 3261 figure 7, with RFC 6026 figure 1.", server_transaction.INVITE),
+    ("Non-INVITE server transaction", "RFC 3261 figure 8.", server_transaction.NON_INVITE),
+    ("Session that we began", "One INVITE dialog, from dialling to its end.", invite_client.TRANSITIONS),
+    ("Session that the peer began", "One INVITE dialog, from ringing to its end.", invite_server.TRANSITIONS),
+    ("Offer and answer", "Who owes what, RFC 3264 and 6337.", negotiation.TRANSITIONS),
+    ("Renegotiation", "A re-INVITE of ours, RFC 3261 14.", renegotiation.TRANSITIONS),
+    ("Registration", "One binding for the life of a login, RFC 3261 10.", registration.TRANSITIONS),
     ("Connectivity", "The way to the server.", connectivity.TRANSITIONS),
 ]
 
@@ -45,7 +50,8 @@ def diagram(table: Table) -> str:
     """A table as a Mermaid state diagram: one arrow a row, rows with the same ends on one arrow."""
     arrows: dict[tuple[str, str], list[str]] = {}
     for (state, given), row in table.items():
-        arrows.setdefault((state.name, row[0].name), []).append(str(given.value))
+        end = row[0] if isinstance(row, tuple) else row
+        arrows.setdefault((state.name, end.name), []).append(str(given.value))
     lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {next(iter(table))[0].name}"]
     lines += [f"    {start} --> {end}: {', '.join(labels)}" for (start, end), labels in arrows.items()]
     starts = {start for start, _ in arrows}
@@ -76,12 +82,12 @@ def errors() -> str:
 
 
 def command_line() -> str:
-    parser = build_parser()
-    parts = ["# Command line\n", f"```\n{parser.format_help().rstrip()}\n```\n"]
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for name, sub in action.choices.items():
-                parts.append(f"## offhook {name}\n\n```\n{sub.format_help().rstrip()}\n```\n")
+    parts = ["# Command line\n", f"```\n{new_parser(None).format_help().rstrip()}\n```\n"]
+    for name in COMMANDS:
+        subparsers = next(
+            action for action in new_parser(name)._actions if isinstance(action, argparse._SubParsersAction)
+        )
+        parts.append(f"## offhook {name}\n\n```\n{subparsers.choices[name].format_help().rstrip()}\n```\n")
     return "\n".join(parts)
 
 
@@ -93,6 +99,7 @@ PAGES: dict[str, Callable[[], str]] = {
 
 
 def main(arguments: list[str]) -> int:
+    os.environ["COLUMNS"] = "100"  # argparse wraps its help to the terminal's width
     stale = []
     for name, page in PAGES.items():
         path = HERE / name

@@ -31,7 +31,11 @@ RULES: dict[str, tuple[set[str], set[str], bool]] = {
     "media.sdp": ({"errors", "media.engine"}, set(), True),
     "media.description": ({"errors", "media.engine", "media.sdp"}, set(), True),
     "media.negotiation": ({"errors", "media.engine", "media.sdp", "media.description"}, set(), True),
-    "media.null": ({"errors", "clock", "media.engine", "media.sdp", "media.description", "media.dtmf"}, set(), True),
+    "media.null": (
+        {"errors", "clock", "media.engine", "media.sdp", "media.description", "media.negotiation", "media.dtmf"},
+        set(),
+        True,
+    ),
     "media.dtmf": ({"errors"}, set(), True),
     "media.audio": ({"errors"}, {"numpy"}, True),
     "media.rtp": ({"errors", "clock"}, set(), True),

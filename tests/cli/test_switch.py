@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from offhook.cli.switch import SipTrace, add_arguments, run
-from offhook.sip.trace import read_trace
+from offhook.sip.tracing import read_trace
 
 COMMAND = """
 import argparse, sys

@@ -161,3 +161,13 @@ def test_a_restored_call_refuses_new_offers(bench: Any) -> None:
     bench.run()
     failed = next(event for event in bench.pbx.events if isinstance(event, RenegotiationFailed))
     assert failed.status == 488
+
+
+def test_statistics_take_longer_than_the_command_may(make_bench: Any) -> None:
+    bench = make_bench(command_timeout=5.0)
+    bench.login()
+    dialog, _ = bench.talk()
+    bench.desk.deaf_engine = True
+    assert bench.desk.failed("getStats", within=6, dialogId=dialog)["code"] == "timeout"
+    bench.run(10)
+    assert bench.desk.heard() == ["Error timeout"]

@@ -130,7 +130,7 @@ def test_the_time_is_over(make_bench: Any) -> None:
     assert bench.desk.heard() == ["DTMF 0"]
     assert "time" in bench.desk.events[-1]["response"]["description"]
     bench.pbx.deaf_to = ""
-    bench.run(30)
+    bench.run(20)
     assert bench.desk.news() == []
     bench.desk.done("SendDtmf", dialogId=dialog, message="3")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from offhook.cti.holding import holds
-from offhook.media.engine import ApplyAnswer, CreateAnswer, CreateOffer, Direction, Rollback, SetMuted
+from offhook.media.engine import ApplyAnswer, CreateAnswer, CreateOffer, Direction, EngineFailed, Rollback, SetMuted
 from offhook.sip.events import OfferReceived, RenegotiationFailed
 
 AUDIO = "v=0\r\no=- 1 1 IN IP4 1.2.3.4\r\ns=-\r\nc=IN IP4 1.2.3.4\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
@@ -98,8 +98,11 @@ def test_only_an_established_call_is_held(bench: Any) -> None:
     dialog, _ = bench.rings()
     bench.desk.news()
     for action, told in (
-        ("holdCall", "holdCall"), ("retrieveCall", "unholdCall"), ("mute_call", "mute_call"), ("unmute_call", "unmute_call"),
-    ):  # fmt: skip
+        ("holdCall", "holdCall"),
+        ("retrieveCall", "unholdCall"),
+        ("mute_call", "mute_call"),
+        ("unmute_call", "unmute_call"),
+    ):
         error = bench.desk.failed(action, dialogId=dialog)
         assert (error["type"], error["description"], error["dialogId"]) == (
             "invalidState",
@@ -388,3 +391,37 @@ def test_an_offer_while_another_is_being_answered(bench: Any) -> None:
     bench.pbx.ua.reinvite(session, bench.pbx.offer(session, Direction.SENDONLY), bench.network.now())
     bench.run()
     assert bench.desk.heard() == ["dialogState ACTIVE"]
+
+
+def test_there_is_no_flow_for_longer_than_the_command_may_take(make_bench: Any) -> None:
+    bench = make_bench(command_timeout=2.0)
+    bench.login()
+    dialog, _ = bench.talk()
+    bench.desk.deaf_engine = True
+    asked = bench.desk.ask("holdCall", dialogId=dialog)
+    bench.run()
+    bench.network.cut(bench.pbx_host)
+    bench.network.reset(bench.desk.host)
+    bench.run(0.001)
+    bench.desk.deaf_engine = False
+    bench.desk.engine.perform(bench.desk.requests[-1])
+    bench.run(2)
+    assert bench.desk.result(asked)["error"]["code"] == "timeout"
+    bench.network.heal(bench.pbx_host)
+    bench.run(60)
+    bench.desk.done("holdCall", dialogId=dialog)
+
+
+def test_the_session_and_the_engine_fail_at_the_same_instant(bench: Any) -> None:
+    """Two timers: the user agent knows that the session is over, and we do not yet."""
+    dialog, session = bench.talk()
+    bench.desk.deaf_engine = True
+    bench.pbx.ua.reinvite(session, bench.pbx.offer(session), bench.network.now())
+    bench.run(1)
+    own, now = bench.desk.session, bench.network.now()
+    own._work.ua.hangup(own._work.calls[dialog].session, now)
+    asked = bench.desk.requests[-1]
+    assert isinstance(asked, CreateAnswer)
+    own.receive(EngineFailed(asked.id, asked.media, "timeout", ""), now)
+    bench.run()
+    assert bench.desk.heard() == ["Error media-timeout", "dialogState DROPPED"]

@@ -374,3 +374,32 @@ def test_the_ack_takes_longer_than_the_command_may(make_bench: Any) -> None:
     bench.pbx.deaf_to = ""
     bench.run(5)
     assert bench.desk.heard() == ["Error timeout", "dialogState ACTIVE"]
+
+
+def test_two_calls_are_held_before_a_third_is_answered(bench: Any) -> None:
+    one, _ = bench.talk("111")
+    two, _ = bench.talk("222")
+    three, _ = bench.rings(user="333")
+    bench.desk.news()
+    bench.desk.done("answerCall", dialogId=three)
+    assert {dialog.id: dialog.state for dialog in bench.desk.session.dialogs} == {
+        one: "HELD",
+        two: "HELD",
+        three: "ACTIVE",
+    }
+    assert bench.desk.heard() == ["dialogState HELD", "dialogState HELD", "dialogState ACTIVE"]
+
+
+def test_ringing_ends_while_it_is_being_answered(make_bench: Any) -> None:
+    """The agent was in time."""
+    bench = make_bench(ring_timeout=2.0)
+    bench.login()
+    dialog, _ = bench.rings()
+    bench.run(1)
+    bench.desk.deaf_engine = True
+    asked = bench.desk.ask("answerCall", dialogId=dialog)
+    bench.run(2)
+    bench.desk.deaf_engine = False
+    bench.desk.engine.perform(bench.desk.requests[-1])
+    bench.run()
+    assert bench.desk.result(asked)["status"] == "done"

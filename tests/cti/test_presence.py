@@ -271,3 +271,37 @@ def test_no_call_before_the_login(make_bench: Any, action: str) -> None:
         "not-logged-in",
         "invalid action makeCall",
     )
+
+
+@pytest.mark.parametrize("status", [200, 403])
+def test_what_the_server_says_while_the_agent_leaves(bench: Any, status: int) -> None:
+    """A refresh that crosses the logout changes nothing."""
+    bench.dial()
+    bench.desk.news()
+    bench.pbx.deaf_to = "CANCEL"
+    asked = bench.desk.ask("logout")
+    bench.run(1)
+    bench.pbx.register_status = status
+    bench.desk.session._work.ua.register(bench.network.now())
+    bench.desk.session._after(bench.network.now())
+    bench.run(1)
+    assert bench.desk.news() == [] and bench.desk.results(asked) == []
+    bench.pbx.register_status = 200
+    bench.run(10)
+    assert bench.desk.heard() == ["dialogState DROPPED", "agentInfo LOGOUT"]
+    assert bench.desk.result(asked)["status"] == "done"
+
+
+def test_a_call_that_is_not_told_yet_is_not_told_after_an_outage(bench: Any) -> None:
+    bench.desk.deaf_engine = True
+    asked = bench.desk.ask("makeCall", calledNumber="1", Destination_Number="1", callType="audio")
+    bench.run()
+    assert bench.desk.session.dialogs == ()
+    bench.network.cut(bench.pbx_host)
+    bench.network.reset(bench.desk.host)
+    bench.run(4)
+    bench.network.heal(bench.pbx_host)
+    bench.run(5)
+    assert bench.desk.heard() == ["Error out-of-service", "xmppEvent OUT_OF_SERVICE", "xmppEvent IN_SERVICE"]
+    bench.run(5)
+    assert bench.desk.result(asked)["error"]["code"] == "media-timeout"

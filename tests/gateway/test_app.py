@@ -23,7 +23,7 @@ from offhook.errors import ConfigError
 from offhook.gateway.app import Gateway, TraceFile, first_words, listen_error, new_engine, server_tls
 from offhook.gateway.sessions import Limits
 from offhook.media.null import NullEngine
-from offhook.sip.trace import read_trace
+from offhook.sip.tracing import read_trace
 from offhook.switch.server import Switch
 from offhook.testing.desk import Desk
 

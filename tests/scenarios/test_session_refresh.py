@@ -13,7 +13,7 @@ import pytest
 
 from offhook.sip.message import Request
 from offhook.sip.parser import parse_message
-from offhook.sip.trace import read_trace
+from offhook.sip.tracing import read_trace
 from offhook.testing.desk import Desk
 
 SECONDS = 150

@@ -358,3 +358,79 @@ def test_every_state_of_the_table_leads_to_the_end() -> None:
                     seen.add(target)
                     todo.append(target)
         assert State.ENDED in seen
+
+
+def rebuilt(response: Response, **headers: str | None) -> bytes:
+    """A response with headers changed (None: removed), its body left out."""
+    changed = response.headers.copy()
+    for name, value in headers.items():
+        name = name.replace("_", "-")
+        changed.remove(name)
+        if value is not None:
+            changed.add(name, value)
+    changed.remove("Content-Type")
+    return Response(response.status, response.phrase, changed).serialize()
+
+
+def test_responses_that_make_no_dialog_of_their_own(net: Net) -> None:
+    session, called = net.call_server()
+    net.drop = lambda who, message: who == "server" and isinstance(message, Response) and message.status >= 180
+    net.server.ring(called, net.now)
+    net.server.accept(called, net.ANSWER, net.now)
+    net.drain()
+    ringing, fine = (m for _, m in net.responses("server", "INVITE") if m.status in (180, 200))
+    net.drop = lambda who, message: False
+    net.send_raw("phone", rebuilt(ringing, Record_Route="<sip:p"))
+    assert net.phone.session(session).remote_tag == "", "it rings, but no request can be sent"
+    net.send_raw("phone", rebuilt(ringing))
+    net.send_raw("phone", rebuilt(ringing, Contact="<sip:second@h>"))
+    assert net.phone.session(session).remote_target == "sip:second@h"
+    net.send_raw("phone", rebuilt(fine, To="<sip:9196@example.org>"))
+    assert net.phone.session(session).state == "proceeding", "a 2xx without a tag is none"
+    net.run(1)
+    assert net.phone.session(session).state == "established"
+    forked = f"{fine.to}".replace(fine.to.tag or "", "fork")
+    net.send_raw("phone", rebuilt(fine, To=forked, Record_Route="<sip:p"))
+    assert net.requests("phone", "BYE") == []
+    net.phone.hangup(session, net.now)
+    net.assert_clean()
+
+
+def test_a_cancel_wanted_before_anything_came_is_not_followed_by_credentials(net: Net) -> None:
+    net.drop = lambda who, message: who == "server"
+    session, called = net.call_server()
+    net.phone.hangup(session, net.now)
+    net.server.reject(called, 407, net.now)
+    net.drain()
+    refusal = net.responses("server", "INVITE")[-1][1]
+    challenge = 'Digest realm="r", nonce="n", algorithm=MD5, qop="auth"'
+    net.drop = lambda who, message: False
+    net.send_raw("phone", rebuilt(refusal, Proxy_Authenticate=challenge))
+    assert net.sent("phone")[-1] == "ACK"
+    assert net.take("phone", SessionEnded).end is End.CANCEL
+    net.assert_clean()
+
+
+def test_a_call_that_nobody_even_tries_is_given_up(make_net: type[Net]) -> None:
+    from offhook.sip.timers import Timing
+
+    net = make_net(timing=Timing(ring_timeout=10))
+    net.connect()
+    net.drop = lambda who, message: who == "server"
+    net.call_server()
+    net.run(33)
+    ended = net.take("phone", SessionEnded)
+    assert (ended.end, ended.status) == (End.TIMEOUT, 408)
+    net.drop = lambda who, message: False
+    net.assert_clean()
+
+
+def test_a_2xx_that_comes_again_while_we_think_about_its_offer(net: Net) -> None:
+    session, called = net.call_server(offer=None)
+    net.server.accept(called, net.sdp(5, 1), net.now)
+    net.run(2)
+    assert "ACK" not in net.sent("phone")
+    net.server.hangup(called, net.now)
+    net.run(33)
+    assert net.take("phone", SessionEnded).session == session
+    net.assert_clean()

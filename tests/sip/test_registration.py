@@ -271,3 +271,28 @@ def test_leaving_and_losing_the_flow_are_foreseen_wherever_something_is_under_wa
     for state in busy:
         assert TRANSITIONS[state, Input.LOST][0] is State.OFFLINE
         assert TRANSITIONS[state, Input.LEAVE][0] is State.LEAVING
+
+
+@pytest.mark.parametrize("header", ["Contact: <sip:x", "Expires: soon"])
+def test_a_2xx_that_cannot_be_read_grants_what_was_asked(net: Net, header: str) -> None:
+    name, _, value = header.partition(": ")
+
+    def registrar(net: Net, asked: RequestReceived) -> None:
+        net.server.respond(asked.key, 200, net.now, headers=((name, value),))
+
+    net.registrar = registrar
+    net.take("phone", Registered)
+    net.phone.register(net.now)
+    net.drain()
+    if name == "Expires":
+        assert net.take("phone", Registered).expires == 600
+    else:
+        assert net.count("phone", Registered) == 0, "the response is dropped: its Contact is part of every dialog"
+
+
+def test_a_retry_after_that_cannot_be_read_is_none(make_net: type[Net]) -> None:
+    net = make_net()
+    net.registrar = answer_with(503, 200, headers=(("Retry-After", "soon"),))  # type: ignore[assignment]
+    net.connect()
+    net.run(1)
+    assert net.phone.registered

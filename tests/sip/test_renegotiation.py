@@ -421,3 +421,56 @@ def test_each_state_in_which_the_peer_waits_for_us_has_an_answer() -> None:
     assert {given for state, given in TRANSITIONS if state is State.ASKED} == {
         Input.ANSWER, Input.ANSWER_UPDATE, Input.REFUSE, Input.CANCEL,
     }  # fmt: skip
+
+
+def test_an_ack_that_was_lost_is_sent_again(net: Net) -> None:
+    session, called = net.answer_server()
+    net.drop = lambda who, message: isinstance(message, Request) and message.method == "ACK"
+    net.phone.reinvite(session, net.sdp(1, 2), net.now)
+    net.drain()
+    net.server.answer(called, net.sdp(9, 2), net.now)
+    net.run(1)
+    net.drop = lambda who, message: False
+    net.run(1)
+    acks = [message.serialize() for _, message in net.requests("phone", "ACK")][1:]
+    assert len(acks) == 3 and len(set(acks)) == 1
+    assert net.count("phone", Renegotiated) == 1
+    net.phone.hangup(session, net.now)
+    net.assert_clean()
+
+
+def test_hanging_up_instead_of_answering_an_offer_in_a_2xx(net: Net) -> None:
+    session, called = net.answer_server()
+    net.phone.reinvite(session, None, net.now)
+    net.drain()
+    net.server.answer(called, net.sdp(9, 2), net.now)
+    net.drain()
+    assert net.take("phone", OfferReceived).offer == net.sdp(9, 2)
+    net.phone.hangup(session, net.now)
+    net.drain()
+    assert [word for word in net.sent("phone")[-3:] if word in ("ACK", "BYE")] == ["ACK", "BYE"]
+    net.assert_clean()
+
+
+def test_an_update_is_confirmed_without_an_ack(net: Net) -> None:
+    caller, session = net.answer_phone()
+    net.server.update(caller, net.now, offer=net.sdp(1, 2))
+    net.drain()
+    net.phone.answer(session, net.sdp(9, 2), net.now)
+    net.drain()
+    assert net.take("server", Renegotiated).session == caller
+    assert "ACK" not in net.sent("server")[2:] or net.sent("server").count("ACK") == 1
+    net.phone.hangup(session, net.now)
+    net.assert_clean()
+
+
+def test_an_answer_in_the_ack_that_never_comes_leaves_what_was(net: Net) -> None:
+    caller, session = net.answer_phone()
+    net.server.reinvite(caller, None, net.now)
+    net.drain()
+    net.phone.answer(session, net.sdp(9, 2), net.now)
+    net.drain()
+    net.server.hangup(caller, net.now)  # it acknowledges without an answer, and leaves
+    net.drain()
+    assert net.take("phone", SessionEnded).session == session
+    net.assert_clean()

@@ -16,7 +16,6 @@ from offhook.sip.server_transaction import (
     ServerFinished,
     ServerTransaction,
     State,
-    Undeliverable,
 )
 from offhook.sip.timers import Timing
 from offhook.testing.clock import VirtualClock
@@ -69,8 +68,6 @@ class Bench:
             match item:
                 case Send(_, data):
                     self.told.append((at, data.split(b" ")[1].decode()))
-                case Undeliverable():
-                    self.told.append((at, "undeliverable"))
                 case ServerFinished():
                     self.told.append((at, "finished"))
 
@@ -163,7 +160,7 @@ def test_a_lost_flow(method: str) -> None:
     bench.transaction.lose(bench.clock.now())
     bench.drain()
     bench.respond(200)
-    assert bench.words() == ["100", "undeliverable", "finished"]
+    assert bench.words() == ["100", "finished"]
     assert len(bench.timers) == 0
 
 

@@ -248,3 +248,33 @@ def test_an_update_of_the_owner_is_a_refresh_too(net: Net) -> None:
     net.drain()
     assert net.take("phone", RequestAnswered).id == id
     assert timer_of(net.requests("phone", "UPDATE")[0][1]) == "120;refresher=uac"
+
+
+def test_a_refresh_on_a_server_side_whose_flow_breaks_ends_the_session(make_net: type[Net]) -> None:
+    net = make_net(server_style=Style(refresher=False))
+    net.connect()
+    caller, _ = net.answer_phone(headers=(("Session-Expires", "120;refresher=uac"),))
+    net.drop = lambda who, message: True
+    net.run(61)
+    net.cut()
+    ended = net.take("server", SessionEnded)
+    assert (ended.session, ended.end) == (caller, End.LOST)
+
+
+def test_timers_that_cannot_be_read_are_none(net: Net) -> None:
+    net.answer_phone(headers=(("Supported", "timer"), ("Session-Expires", "soon"), ("Min-SE", "later")))
+    assert timer_of(net.responses("phone", "INVITE")[-1][1]) == "120;refresher=uas"
+
+
+def test_a_restored_session_that_the_peer_refreshes_still_has_its_end(net: Net) -> None:
+    from offhook.sip.user_agent import UserAgent
+    from offhook.testing.clock import SeededIds
+
+    session, called = net.call_server()
+    net.server.accept(called, net.ANSWER, net.now, headers=(("Session-Expires", "100;refresher=uas"),))
+    net.drain()
+    snapshot = net.phone.snapshot(net.now)
+    net.phone = UserAgent.restore(snapshot, timers=net.timers, ids=SeededIds(9), name="q")
+    net.phone.start(net.now, register=False)
+    net.run(90)
+    assert net.take("phone", SessionEnded).end is End.TIMEOUT

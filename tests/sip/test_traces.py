@@ -28,7 +28,7 @@ from offhook.sip.events import (
 from offhook.sip.flow import CloseFlow, FlowAlive, FlowClosed, FlowOpened, FlowReceived, OpenFlow, Probe, Send
 from offhook.sip.message import Request, Response
 from offhook.sip.parser import parse_message
-from offhook.sip.trace import read_trace
+from offhook.sip.tracing import read_trace
 from offhook.sip.user_agent import Account, UserAgent
 from offhook.testing.clock import SeededIds, VirtualClock
 

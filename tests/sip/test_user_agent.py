@@ -252,6 +252,40 @@ def test_whatever_bytes_come_in_nothing_is_raised(net: Net) -> None:
     net.run(1)
 
 
+def test_torture_messages_are_answered_or_dropped(net: Net) -> None:
+    """RFC 4475 3.1.1.2 and others: what we copy into answers need not be what we would write."""
+    odd = (
+        b"INVITE sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1,weird!*pas$wo~d_too.(doesn't-it)"
+        b"@example.com SIP/2.0\r\n"
+        b"Via: SIP/2.0/WS host1.example.com;branch=z9hG4bK-.!%66*_+`'~\r\n"
+        b'To: "BEL:\\\x07 NUL:\\\x00 DEL:\\\x7f" <sip:1_unusual.URI@example.com>\r\n'
+        b'From: "\\\x00" <sip:mundane@example.com>;tag=_token~1\'+`*%!-.\r\n'
+        b"Call-ID: intmeth.word%ZK-!.*_+'@word`~)(><:\\/\"][?}{\r\nCSeq: 139122385 INVITE\r\nMax-Forwards: 255\r\n"
+        b'Contact: <sip:mundane@host.example.com>\r\nRecord-Route: "\\\x00" <sip:p;lr>\r\nContent-Length: 0\r\n\r\n'
+    )
+    net.send_raw("phone", odd)
+    session = net.take("phone", InviteReceived).session
+    net.phone.accept(session, net.ANSWER, net.now)
+    net.phone.hangup(session, net.now)
+    net.drain()
+    net.run(33)
+    bye = net.requests("phone", "BYE")[0][1]
+    assert (bye.headers.get("Route"), str(bye.to.uri)) == ("<sip:p;lr>", "sip:mundane@example.com")
+    assert b"\0" not in bye.serialize()
+
+
+def test_stopping_gives_up_what_is_under_way(net: Net) -> None:
+    ringing, _ = net.call_phone()
+    session, called = net.answer_server()
+    net.drop = lambda who, message: isinstance(message, Request) and message.method == "BYE"
+    net.phone.hangup(session, net.now)
+    net.phone.stop(net.now)
+    net.run(3)
+    assert (len(net.phone), len(net.timers)) == (0, 0)
+    assert net.count("phone", SessionEnded) == 2
+    assert ringing and called
+
+
 def message_of(data: bytes) -> Message:
     message = parse_message(data)
     assert isinstance(message, Message)

@@ -36,14 +36,13 @@ def test_a_called_party_that_refreshes_by_itself_is_left_alone(bench: Any) -> No
     assert len(updates) == 15 and b"Session-Expires: 120;refresher=uac\r\n" in updates[0]
 
 
-@pytest.mark.parametrize("options", [frozenset({"timer"}), frozenset()])
-def test_a_called_party_that_leaves_it_to_us_is_refreshed(bench: Any, options: frozenset[str]) -> None:
+@pytest.mark.parametrize("knows", [True, False])
+def test_a_called_party_that_leaves_it_to_us_is_refreshed(bench: Any, knows: bool) -> None:
     """Each minute a re-INVITE with the same description and the same X-headers."""
-    alice, bob = bench.phone("1000"), bench.phone("1001", style=Style(refresher=False, options=options))
+    alice, bob = bench.phone("1000"), bench.phone("1001", style=Style(refresher=False))
+    bob.knows_timers = knows
     alice.call("6001")
     bob.accept()
-    if not options:
-        bench.node._exchange.channels[bench.channel("1001").uuid]._refreshes_itself = False
     bench.run(190.0)
     invites = [parse_message(data) for _, data in bench.sent if data.startswith(b"INVITE sip:1001@")]
     assert len(invites) == 4 and len(bench.node.channels()) == 2
@@ -52,17 +51,19 @@ def test_a_called_party_that_leaves_it_to_us_is_refreshed(bench: Any, options: f
     assert {each.headers.get("Session-Expires") for each in invites} == {"120;refresher=uac"}
 
 
-def test_a_called_party_that_has_held_is_refreshed_with_what_holds_now(bench: Any) -> None:
+@pytest.mark.parametrize("knows", [True, False])
+def test_a_called_party_that_has_held_is_refreshed_too(bench: Any, knows: bool) -> None:
     alice, bob = bench.phone("1000"), bench.phone("1001", style=Style(refresher=False))
+    bob.knows_timers = knows
     alice.call("1001")
     his = bob.accept()
     bob.reoffer(his, Direction.SENDONLY)
-    bench.run(0.5)
-    bench.node._exchange.channels[bench.channel("1001").uuid]._refreshes_itself = False
-    bench.run(61.0)
-    bob.take_offer()
+    bench.run(62.0)
+    if bob.have(OfferReceived):
+        bob.take_offer()
     bench.run(1.0)
-    assert len(bench.node.channels()) == 2
+    assert len(bench.node.channels()) == 2 and bench.channel("1001").held
+    assert len([data for _, data in bench.sent if data.startswith(b"INVITE sip:1001@")]) == 2
 
 
 def test_a_called_party_that_is_gone_is_noticed(bench: Any) -> None:

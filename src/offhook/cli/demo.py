@@ -21,7 +21,7 @@ from offhook.cli.serve import Signals, hints, log_to_stderr
 from offhook.config import Config
 from offhook.errors import OffhookError
 from offhook.gateway.app import Gateway, running
-from offhook.sip.trace import draw_ladder, read_trace
+from offhook.sip.tracing import draw_ladder, read_trace
 from offhook.switch.directory import SAMPLE_PASSWORD
 from offhook.switch.server import Switch, SwitchConfig
 from offhook.testing.desk import Desk, dialogs, until

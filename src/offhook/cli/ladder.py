@@ -9,7 +9,7 @@ from pathlib import Path
 
 from offhook.errors import ParseError
 from offhook.sip.parser import parse_message
-from offhook.sip.trace import TracedMessage, draw_ladder, read_trace
+from offhook.sip.tracing import TracedMessage, draw_ladder, read_trace
 
 MAX_BYTES = 256 * 1024 * 1024
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from offhook.errors import ConfigError
-from offhook.sip.trace import TracedMessage, format_traced
+from offhook.sip.tracing import TracedMessage, format_traced
 from offhook.switch.directory import SAMPLE_PASSWORD, Directory
 from offhook.switch.server import WILDCARDS, Switch, SwitchConfig
 
@@ -102,7 +102,7 @@ def _is_loopback(host: str) -> bool:
 
 
 class SipTrace:
-    """Writes every message to a file in the format of `offhook.sip.trace`, secrets masked; a context manager."""
+    """Writes every message to a file in the format of `offhook.sip.tracing`, secrets masked; a context manager."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("w", encoding="utf-8", errors="surrogateescape")

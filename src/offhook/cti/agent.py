@@ -264,9 +264,7 @@ class AgentSession:
         elif timer == LEAVE_TIMER:
             self._presence.leave_lasts(now)
         elif timer.startswith(TICKET_TIMER):
-            ticket = self._work.outcomes.of_timer(timer)
-            if ticket is not None:
-                self._controller.out_of_time(ticket, now)
+            self._controller.out_of_time(self._work.outcomes.of_timer(timer), now)
         else:
             self._controller.timer(timer, now)
 
@@ -293,7 +291,8 @@ class AgentSession:
         command = ticket.command
         if isinstance(command, MakeCall | MakeOBCall):
             self._controller.dial(ticket, now)
-        elif not isinstance(command, Login | Logout | Resume | GetState):
+        else:
+            assert not isinstance(command, Login | Logout | Resume | GetState), "these need no call"
             self._controller.command(ticket, command, now)
 
     def _resume(self, command: Resume, ticket: Ticket) -> None:

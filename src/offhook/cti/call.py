@@ -93,7 +93,7 @@ class Task:
     rest: str = field(default="", repr=False)
     """The digits that are not sent yet."""
     asked: str | None = None
-    """The INFO or engine request that the task waits for."""
+    """The INFO that the task waits for."""
 
 
 @dataclass(slots=True, eq=False)

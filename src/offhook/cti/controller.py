@@ -229,7 +229,7 @@ class Controller:
         elif isinstance(event, OfferCreated | AnswerCreated):
             self._made(asked, event.sdp, now)
         elif isinstance(event, DigitsSent):
-            self._digits.sent(asked.call, event.id, now)
+            self._digits.sent(asked.call, now)
         elif isinstance(event, Stats):
             self._stats(asked, event.audio, now)
         else:
@@ -256,10 +256,10 @@ class Controller:
             case Purpose.REMOTE:
                 self._holding.remote_failed(call, code, detail, now)
             case Purpose.DIGITS:
-                self._digits.engine_failed(call, event.id, code, detail, now)
+                self._digits.engine_failed(call, code, detail, now)
             case Purpose.STATS:
                 self.work.outcomes.failed(asked.ticket, media_failure(code, detail), now)
-            case Purpose.APPLY | Purpose.REAPPLY:
+            case _:  # an answer that cannot be taken over
                 self.work.outbox.error(media_failure(code, detail), call.id, now)
                 if asked.purpose is Purpose.APPLY:
                     self.ending.hang_up(call, now)
@@ -284,15 +284,13 @@ class Controller:
     # Time
 
     def timer(self, timer: str, now: Now) -> None:
-        """A timer of a call: `<what>:<id>`."""
+        """A timer of a call: `<what>:<id>`. A call that ends takes its timers along."""
         what, _, name = timer.partition(":")
         what += ":"
         if what == ENGINE_TIMER:
             self.engine(EngineFailed(name, self.work.asked[name].call.media, "timeout", ""), now)
             return
-        call = self.work.calls.get(name)
-        if call is None:
-            return
+        call = self.work.calls[name]
         if what == RING_TIMER:
             self._inbound.nobody_answers(call, now)
         elif what == AUTO_TIMER:

@@ -30,7 +30,7 @@ class Digits:
             return
         task.rest = task.command.message
         if self._work.settings.dtmf == "rtp":
-            task.asked = self._work.send_digits(call, task.rest, now)
+            self._work.send_digits(call, task.rest, now)
         else:
             self._send_next(call, task, now)
 
@@ -46,14 +46,12 @@ class Digits:
             why = failure("digits-refused", detail=f"The other side answered {answered.status} {answered.phrase}.")
             self._fail(call, why, f"Failed {answered.phrase}", now)
 
-    def sent(self, call: Call, request_id: str, now: Now) -> None:
+    def sent(self, call: Call, now: Now) -> None:
         """The engine has sent them all."""
-        if call.task is not None and call.task.asked == request_id:
-            self._done(call, now)
+        self._done(call, now)
 
-    def engine_failed(self, call: Call, request_id: str, code: str, detail: str, now: Now) -> None:
-        if call.task is not None and call.task.asked == request_id:
-            self._fail(call, media_failure(code, detail), f"Failed {detail}", now)
+    def engine_failed(self, call: Call, code: str, detail: str, now: Now) -> None:
+        self._fail(call, media_failure(code, detail), f"Failed {detail}", now)
 
     def cut_short(self, call: Call, reason: str, now: Now) -> None:
         """The call is over, or the time: tell that the digits did not all get through."""

@@ -64,8 +64,7 @@ class Ending:
     def bury(self, call: Call, reason: str | None, now: Now, refused: Failure | None = None) -> None:
         """The end of a call: audio closed, commands failed, DROPPED told, releases done."""
         work = self._work
-        if not call.step(Step.END):
-            return
+        call.step(Step.END)
         self._digits.cut_short(call, "the call ended", now)
         self._forget(call, now)
         if call.announced or call.releases:

@@ -140,17 +140,16 @@ class Inbound:
     def answer_made(self, call: Call, sdp: str, now: Now) -> None:
         """Send the 200."""
         assert call.session is not None, "a call that rings has a session"
-        if not call.step(Step.ACCEPT):
-            return
+        call.step(Step.ACCEPT)
         self._work.ua.accept(call.session, sdp, now)
         call.answered = True
         self._work.timers.cancel(self._work.owner, f"{RING_TIMER}{call.id}", f"{AUTO_TIMER}{call.id}")
 
     def answer_failed(self, call: Call, code: str, detail: str, now: Now) -> None:
         """No audio: tell why, and refuse the call: 488 where the offer is at fault."""
-        if call.task is not None:
-            # The task itself is over with the call, and what waits behind it too.
-            self._work.outcomes.failed(call.task.ticket, media_failure(code, detail), now)
+        assert call.task is not None, "a call is answered by a task"
+        # The task itself is over with the call, and what waits behind it too.
+        self._work.outcomes.failed(call.task.ticket, media_failure(code, detail), now)
         self._ending.hang_up(call, now, status=488 if code in ("bad-sdp", "no-common-codec", "unsupported") else 500)
 
     def established(self, call: Call, now: Now) -> None:

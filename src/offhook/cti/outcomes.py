@@ -57,9 +57,9 @@ class Outcomes:
         if not ticket.closed:
             self._timers.set(self._owner, ticket.timer, now.monotonic + self._timeout)
 
-    def of_timer(self, timer: str) -> Ticket | None:
-        """The ticket whose timer that is."""
-        return self.open.get(int(timer.removeprefix(TIMER)))
+    def of_timer(self, timer: str) -> Ticket:
+        """The ticket whose timer that is; a closed one has none."""
+        return self.open[int(timer.removeprefix(TIMER))]
 
     def done(self, ticket: Ticket | None, result: Any = UNSET) -> None:
         """It came about; `result` is the answer of a query. A closed ticket stays as it is."""

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from enum import Enum
 
-from msgspec import UNSET
-
 from offhook.clock import Now
 from offhook.cti.controller import Controller
 from offhook.cti.dialect import readable
@@ -109,8 +107,7 @@ class Presence:
 
     def _logged_in(self, ticket: Ticket) -> None:
         stream = self._work.outbox.stream
-        result = {"stream": stream.name, "seq": stream.seq}
-        self._work.outcomes.done(ticket, result if ticket.origin is not None else UNSET)
+        self._work.outcomes.done(ticket, {"stream": stream.name, "seq": stream.seq})
 
     def registered(self, now: Now) -> list[Ticket]:
         """A REGISTER got its 200; returns the commands that waited for it."""
@@ -151,8 +148,6 @@ class Presence:
 
     def outage_lasts(self, now: Now) -> None:
         """It has lasted long enough to be told."""
-        if self.usable or self.standing not in (Standing.CONNECTING, Standing.IN):
-            return
         work = self._work
         self.told_out = True
         why = failure("out-of-service" if self.verified else "unreachable", self._reason, self._reason)
@@ -196,6 +191,7 @@ class Presence:
             return
         self.standing = Standing.LEAVING
         self._fail_all(failure("logged-out"), now)
+        self._work.timers.cancel(self._work.owner, OUTAGE_TIMER)
         self._work.timers.set(self._work.owner, LEAVE_TIMER, now.monotonic + self._work.settings.logout_timeout)
         for call in list(self._work.calls.values()):
             self._controller.ending.hang_up(call, now)

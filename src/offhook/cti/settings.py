@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from offhook import __version__
 from offhook.cti.dialect import DIALECTS
 from offhook.errors import ConfigError
 from offhook.sip.timers import Timing
@@ -43,7 +44,7 @@ class AgentSettings:
     logout_timeout: float = 5.0
     """The most that ending the calls at logout may take; un-registering may take 2 s more (`timing.leave`)."""
     monitoring_prefix: str = "*44"
-    media_address_type: str = "Offhook/0.1.0-CTI"
+    media_address_type: str = f"Offhook/{__version__}-CTI"
     trust_auto_answer: bool = False
     """Obey headers that want a call answered by itself (PROGRESSIVE, answer-after): anyone can send them."""
     auto_answer_after: float = 3.0

@@ -101,13 +101,11 @@ class Workplace:
         purpose = Purpose.REAPPLY if call.phase is Phase.UP else Purpose.APPLY
         self._ask(ApplyAnswer(self._id(), call.media, answer), Asked(call, purpose), now)
 
-    def send_digits(self, call: Call, digits: str, now: Now) -> str:
-        """Returns the id of the request."""
+    def send_digits(self, call: Call, digits: str, now: Now) -> None:
         duration = self.settings.dtmf_duration_ms
         request = SendDigits(self._id(), call.media, digits, duration, DIGIT_GAP_MS)
         longer = len(digits) * (duration + DIGIT_GAP_MS) / 1000
         self._ask(request, Asked(call, Purpose.DIGITS), now, longer)
-        return request.id
 
     def ask_stats(self, call: Call, ticket: Ticket, now: Now) -> None:
         self._ask(GetStats(self._id(), call.media), Asked(call, Purpose.STATS, ticket), now)

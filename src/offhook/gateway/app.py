@@ -38,7 +38,7 @@ from offhook.gateway.sessions import (
 from offhook.media.engine import EngineRequest, MediaEngine
 from offhook.media.null import NullEngine
 from offhook.sip.flow import FlowOutput
-from offhook.sip.trace import TracedMessage, format_traced
+from offhook.sip.tracing import TracedMessage, format_traced
 from offhook.transport.websocket_client import WebSocketTransport
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Subscriber(Protocol):
 
 
 class TraceFile:
-    """Every SIP message in the format of `offhook.sip.trace`, secrets and digits masked, for its owner alone."""
+    """Every SIP message in the format of `offhook.sip.tracing`, secrets and digits masked, for its owner alone."""
 
     def __init__(self, path: str) -> None:
         try:

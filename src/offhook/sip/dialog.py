@@ -86,7 +86,7 @@ class Dialog:
             remote=response.to,
             # Without a Contact the request's own target is all there is; the 2xx corrects it.
             remote_target=request.uri if contact is None else str(contact.uri),
-            route_set=tuple(str(route) for route in reversed(response.record_routes)),
+            route_set=tuple(f"<{route.uri}>" for route in reversed(response.record_routes)),
             numbering=numbering,
             remote_cseq=None,
             caller=True,
@@ -103,7 +103,7 @@ class Dialog:
             local=request.to.with_tag(tag),
             remote=request.from_,
             remote_target=str(contact.uri),
-            route_set=tuple(str(route) for route in request.record_routes),
+            route_set=tuple(f"<{route.uri}>" for route in request.record_routes),
             numbering=numbering,
             remote_cseq=request.cseq.number,
             caller=False,
@@ -114,7 +114,7 @@ class Dialog:
         self.confirmed = True
         if response is not None:
             self.remote = response.to
-            self.route_set = tuple(str(route) for route in reversed(response.record_routes))
+            self.route_set = tuple(f"<{route.uri}>" for route in reversed(response.record_routes))
             self.refresh_target(response)
 
     def refresh_target(self, message: Request | Response) -> None:

@@ -212,7 +212,8 @@ class Parameters:
     def parse(cls, text: str) -> Self:
         """From `;a=b;c` (the first semicolon may be missing, one at the end is let pass); ParseError."""
         if not text.startswith(";"):
-            text = ";" + text
+            text = text.lstrip(" \t")
+            text = text if text.startswith(";") else ";" + text
         pairs: list[tuple[str, str | None]] = []
         if _PLAIN_PARAMETERS.fullmatch(text) is not None:
             for part in text[1:].split(";"):

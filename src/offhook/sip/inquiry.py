@@ -13,6 +13,9 @@ from offhook.sip.message import Headers, Request
 NOT_OF_THE_SESSION = ("OPTIONS", "MESSAGE", "REFER", "SUBSCRIBE", "NOTIFY")
 """That one of these was not answered in time says nothing of the session (RFC 5057 5.2)."""
 
+SUBSCRIPTION = ("SUBSCRIBE", "NOTIFY")
+"""481 to one of these means the subscription alone (RFC 5057 5.1)."""
+
 
 class Inquiry:
     """One request; told by `RequestAnswered`."""
@@ -30,7 +33,9 @@ class Inquiry:
         session = self._session
         name = None if session is None else session.id
         self._endpoint.emit(RequestAnswered(self.id, name, answer.status, answer.phrase, answer.response))
-        if session is not None and not (answer.status == 408 and exchange.request.method in NOT_OF_THE_SESSION):
+        method = exchange.request.method
+        foreign = method in SUBSCRIPTION if answer.status == 481 else method in NOT_OF_THE_SESSION
+        if session is not None and not foreign:
             session.gone(answer, now)
 
 

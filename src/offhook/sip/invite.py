@@ -107,11 +107,13 @@ class Session:
 
     @property
     def call_id(self) -> str:
-        raise NotImplementedError
+        assert self.dialog is not None, "a session has a dialog, or answers for itself"
+        return self.dialog.call_id
 
     @property
     def local_tag(self) -> str:
-        raise NotImplementedError
+        assert self.dialog is not None, "a session has a dialog, or answers for itself"
+        return self.dialog.local_tag
 
     # What the owner wants
 

@@ -10,6 +10,9 @@ from offhook.sip.exchange import Answer, Endpoint, Exchange, Pairs
 from offhook.sip.invite import SHARED, Input, Session, State, Table
 from offhook.sip.message import Request, Response
 
+MOST_FORKS = 64
+"""So many branches of one INVITE are followed."""
+
 
 class OutgoingSession(Session):
     """A call of ours."""
@@ -36,11 +39,11 @@ class OutgoingSession(Session):
 
     @property
     def call_id(self) -> str:
-        return self._request.call_id if self.dialog is None else self.dialog.call_id
+        return self._request.call_id if self.dialog is None else super().call_id
 
     @property
     def local_tag(self) -> str:
-        return (self._request.from_.tag or "") if self.dialog is None else self.dialog.local_tag
+        return (self._request.from_.tag or "") if self.dialog is None else super().local_tag
 
     @property
     def _request(self) -> Request:
@@ -114,14 +117,20 @@ class OutgoingSession(Session):
     def _progress(self, now: Now, response: Response) -> None:
         tag = response.to.tag
         if response.status > 100 and tag is not None:
-            known = self._early.get(tag)
-            if known is None:
-                self._early[tag] = Dialog.of_caller(self._request, response, self.numbering)
-            else:
-                known.refresh_target(response)
+            self._ring_early(tag, response)
         self.endpoint.emit(Progress(self.id, response.status, response))
         if response.status > 100 and response.body and response.content_type == "application/sdp":
             self._hear(response.text, early=True)
+
+    def _ring_early(self, tag: str, response: Response) -> None:
+        known = self._early.get(tag)
+        if known is not None:
+            known.refresh_target(response)
+        elif len(self._early) < MOST_FORKS:
+            try:
+                self._early[tag] = Dialog.of_caller(self._request, response, self.numbering)
+            except RemoteError:
+                return  # it rings all the same
 
     def _hear(self, sdp: str, *, early: bool) -> None:
         """The answer to our offer, as often as it differs from the one before (another fork, another early media)."""
@@ -242,6 +251,8 @@ class OutgoingSession(Session):
         self.acknowledge(self._request.cseq.number, dialog=fork)
         if fork.remote_tag in self._forks:
             return  # the 2xx came again
+        if len(self._forks) >= MOST_FORKS:
+            return
         self._forks.add(fork.remote_tag)
         if self.endpoint.usable(self.flow):
             self.endpoint.send(fork.request("BYE"), self, fork.numbering, now, flow=self.flow, contact=self.contact)

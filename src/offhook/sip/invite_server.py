@@ -26,16 +26,6 @@ class IncomingSession(Session):
         self._expires = False
         self._parting: Pairs = ()
 
-    @property
-    def call_id(self) -> str:
-        assert self.dialog is not None, "the INVITE made the dialog"
-        return self.dialog.call_id
-
-    @property
-    def local_tag(self) -> str:
-        assert self.dialog is not None, "the INVITE made the dialog"
-        return self.dialog.local_tag
-
     def start(self, transaction: ServerTransaction, tag: str, now: Now) -> None:
         """Take the INVITE. RemoteError where no dialog can be made of it."""
         request = transaction.request

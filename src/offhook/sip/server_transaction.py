@@ -74,21 +74,13 @@ class Cancelled:
 
 
 @dataclass(frozen=True, slots=True)
-class Undeliverable:
-    """The flow is gone before the final response: no response can reach the peer."""
-
-    transaction: ServerTransaction
-    at: Now
-
-
-@dataclass(frozen=True, slots=True)
 class ServerFinished:
     """The transaction is over and to be forgotten."""
 
     transaction: ServerTransaction
 
 
-ServerReport = Asked | Acknowledged | Cancelled | Undeliverable | ServerFinished
+ServerReport = Asked | Acknowledged | Cancelled | ServerFinished
 
 
 class ServerTransaction:
@@ -163,9 +155,6 @@ class ServerTransaction:
     def _send_again(self, now: Now, _: Response | None) -> None:
         if self._data is not None:
             self._box.put(Send(self.flow, self._data))
-
-    def _report_lost(self, now: Now, _: Response | None) -> None:
-        self._box.put(Undeliverable(self, now))
 
     def _nothing(self, now: Now, _: Response | None) -> None:
         """The arrow has no action."""
@@ -255,7 +244,7 @@ INVITE: dict[tuple[State, Input], tuple[State, Callable[..., None]]] = {
     (State.PROCEEDING, Input.PROVISIONAL): (State.PROCEEDING, _I._send),
     (State.PROCEEDING, Input.SUCCESS): (State.ACCEPTED, _I._accept),
     (State.PROCEEDING, Input.FAILURE): (State.COMPLETED, _I._refuse),
-    (State.PROCEEDING, Input.LOST): (State.TERMINATED, _I._report_lost),
+    (State.PROCEEDING, Input.LOST): (State.TERMINATED, _I._nothing),
     (State.ACCEPTED, Input.REQUEST): (State.ACCEPTED, _I._nothing),
     (State.ACCEPTED, Input.SUCCESS): (State.ACCEPTED, _I._send),
     (State.ACCEPTED, Input.TIMER_L): (State.TERMINATED, _I._nothing),
@@ -274,12 +263,12 @@ NON_INVITE: dict[tuple[State, Input], tuple[State, Callable[..., None]]] = {
     (State.TRYING, Input.PROVISIONAL): (State.PROCEEDING, _N._send),
     (State.TRYING, Input.FINAL): (State.COMPLETED, _N._finish),
     (State.TRYING, Input.TIMER_GIVE_UP): (State.TERMINATED, _N._nothing),
-    (State.TRYING, Input.LOST): (State.TERMINATED, _N._report_lost),
+    (State.TRYING, Input.LOST): (State.TERMINATED, _N._nothing),
     (State.PROCEEDING, Input.REQUEST): (State.PROCEEDING, _N._send_again),
     (State.PROCEEDING, Input.PROVISIONAL): (State.PROCEEDING, _N._send),
     (State.PROCEEDING, Input.FINAL): (State.COMPLETED, _N._finish),
     (State.PROCEEDING, Input.TIMER_GIVE_UP): (State.TERMINATED, _N._nothing),
-    (State.PROCEEDING, Input.LOST): (State.TERMINATED, _N._report_lost),
+    (State.PROCEEDING, Input.LOST): (State.TERMINATED, _N._nothing),
     (State.COMPLETED, Input.REQUEST): (State.COMPLETED, _N._send_again),
     (State.COMPLETED, Input.TIMER_J): (State.TERMINATED, _N._nothing),
     (State.COMPLETED, Input.LOST): (State.TERMINATED, _N._nothing),

@@ -123,9 +123,12 @@ class SessionTimer:
 
     def reconnected(self, now: Now) -> None:
         """There is a flow again: make up for the refresh that found none."""
+        timers = self._endpoint.timers
         if self._overdue:
             self._overdue = False
             self._refresh(now)
+        elif not timers.is_set(self, "refresh") and not timers.is_set(self, "overdue") and self._exchange is None:
+            self.start(now)  # the session comes from a snapshot
 
     def handle_timer(self, timer: str, now: Now) -> None:
         if timer == "overdue":

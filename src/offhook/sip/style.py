@@ -138,4 +138,7 @@ class Style:
     def _ordered(self, headers: Headers) -> Headers:
         places = {name.lower(): place for place, name in enumerate(self.order)}
         rest = places.get(REST, len(places))
-        return Headers(sorted(headers, key=lambda pair: places.get(pair[0].lower(), rest)))
+        # Lines that were copied from a request are not written anew: they may hold what we would never write.
+        keys, names, values = headers._keys, headers._names, headers._values
+        order = sorted(range(len(keys)), key=lambda at: places.get(keys[at], rest))
+        return Headers._of_lines([keys[at] for at in order], [names[at] for at in order], [values[at] for at in order])

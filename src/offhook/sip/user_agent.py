@@ -41,7 +41,7 @@ from offhook.sip.message import Request, Response
 from offhook.sip.parser import parse_message
 from offhook.sip.reception import Reception
 from offhook.sip.registration import Account, Registration
-from offhook.sip.server_transaction import Acknowledged, Asked, Cancelled, ServerFinished, Undeliverable
+from offhook.sip.server_transaction import Acknowledged, Asked, Cancelled, ServerFinished
 from offhook.sip.style import Style
 from offhook.sip.timers import Timing
 from offhook.sip.uri import Uri
@@ -561,8 +561,6 @@ class UserAgent:
                     self._reception.cancel(item, at)
                 case ServerFlowLost(flow, at):
                     self._lose(flow, at)
-                case Undeliverable():
-                    pass  # the session that it is for learns of the flow itself
                 case ServerFinished(served):
                     endpoint.transactions.forget(served)
                     self._reception.finish(served)

@@ -131,7 +131,8 @@ class Outbound(Channel):
     def refresh_session(self, now: Now) -> None:
         """Send the first offer again (trace 28), or a fresh one if something was agreed on since.
 
-        Where the called party has granted us the refreshing the user agent does it, and only the connection is looked at.
+        Where the called party has granted us the refreshing the user agent does it, and only the connection is looked
+        at here.
         """
         self.timer.refresh_ourselves(now, self.exchange.ids.fraction())
         if self._refreshes_itself and self.exchange.registrar.is_open(self.exchange.wording.flow_of(self.call_id)):

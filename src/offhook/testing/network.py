@@ -33,7 +33,7 @@ from offhook.sip.flow import (
     Probe,
     Send,
 )
-from offhook.sip.trace import TracedMessage, draw_ladder
+from offhook.sip.tracing import TracedMessage, draw_ladder
 from offhook.testing.clock import SeededIds, VirtualClock
 
 Told = TypeVar("Told")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from offhook.sip.message import Request
 from offhook.sip.parser import parse_message
-from offhook.sip.trace import TracedMessage, draw_ladder, format_traced, mask, read_trace
+from offhook.sip.tracing import TracedMessage, draw_ladder, format_traced, mask, read_trace
 
 TRACE = """\
 # what it is about
