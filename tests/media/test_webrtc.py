@@ -169,6 +169,49 @@ async def test_the_far_side_goes(ends: tuple[End, End]) -> None:
     assert two.reasons == []
 
 
+async def test_a_far_side_that_falls_silent_is_noticed(ends: tuple[End, End], monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = ends
+    monkeypatch.setattr(webrtc, "_CONSENT_SECONDS", 0.02)
+    await _connect(one, two)
+    await asyncio.sleep(0.1)
+    assert one.reasons == []  # it answers, that is enough
+    monkeypatch.setattr(webrtc, "_CONSENT_RETRIES", -1)  # no second to answer
+    monkeypatch.setattr(webrtc, "_CONSENT_EXPIRES", 0.1)
+    async with asyncio.timeout(5):
+        while not one.reasons:
+            await asyncio.sleep(0.005)
+    assert one.reasons == ["the far side is not there any more (ICE)"]
+
+
+async def test_a_role_conflict_is_won_whatever_the_far_side_draws(ends: tuple[End, End]) -> None:
+    """FreeSWITCH claims the controlled role also where it has made the offer."""
+    _, two = ends
+    three = End()
+    three.make(False)
+    await three.transport.gather()
+    three.transport._agent._tie_breaker = (1 << 63) - 1  # its highest
+    await asyncio.gather(
+        two.transport.connect(three.described, "server"), three.transport.connect(two.described, "client")
+    )
+    assert two.transport._agent.ice_controlling
+    await three.transport.close()
+
+
+async def test_a_check_of_theirs_makes_ours_be_sent_anew(ends: tuple[End, End]) -> None:
+    """Our first check is lost, because they do not know us yet: nobody waits for its retransmission."""
+    one, two = ends
+    begin = asyncio.get_running_loop().time()
+    early = asyncio.create_task(one.transport.connect(two.described, "server"))
+    await asyncio.sleep(0)
+    two.transport._agent._early_checks_done = False
+    two.transport._agent._closing = True  # what comes now is lost
+    await asyncio.sleep(0.05)
+    two.transport._agent._closing = False
+    await two.transport.connect(one.described, "client")
+    await early
+    assert asyncio.get_running_loop().time() - begin < 0.4
+
+
 async def test_another_far_side_at_the_same_place(ends: tuple[End, End]) -> None:
     """The second answer to one offer names somebody else: same socket, same credentials, all anew."""
     one, two = ends

@@ -26,7 +26,7 @@ async def test_digits_reach_the_ivr(start_gateway: Any, server: Any, way: str) -
         assert (done["response"]["type"], done["response"]["loginId"]) == (1, "1000")
 
         async def arrived() -> bool:
-            return (await server.digits())[before:] == ["78"]
+            return bool((await server.digits())[before:] == ["78"])
 
         await until(arrived, "78 in the IVR")
         await desk.do("releaseCall", dialogId=dialog)

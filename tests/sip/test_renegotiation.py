@@ -459,7 +459,7 @@ def test_an_update_is_confirmed_without_an_ack(net: Net) -> None:
     net.phone.answer(session, net.sdp(9, 2), net.now)
     net.drain()
     assert net.take("server", Renegotiated).session == caller
-    assert "ACK" not in net.sent("server")[2:] or net.sent("server").count("ACK") == 1
+    assert net.sent("server").count("ACK") == 1
     net.phone.hangup(session, net.now)
     net.assert_clean()
 

@@ -10,7 +10,7 @@ import os
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any, get_args, Protocol
+from typing import Any, Protocol, get_args
 from urllib.parse import urlsplit
 
 from aiohttp import web

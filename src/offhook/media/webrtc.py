@@ -14,6 +14,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import random
+import secrets
 import socket
 import time
 from collections.abc import Callable
@@ -45,6 +47,8 @@ PRIVATE_NAMES: dict[str, tuple[str, ...]] = {
         "_queue",
         "_remote_candidates",
         "_closing",
+        "_query_consent_task",
+        "_tie_breaker",
     ),
     "aiortc.RTCDtlsTransport": (
         "_rx_srtp",
@@ -65,6 +69,9 @@ MAX_REMOTE_CANDIDATES = 32
 MAX_QUEUED = 64
 
 _STUN_SECONDS = 1
+_CONSENT_SECONDS = 5.0
+_CONSENT_RETRIES = 2  # 3.5 seconds to answer
+_CONSENT_EXPIRES = 30.0
 # aiortc offers ECDSA suites alone; FreeSWITCH's certificate is RSA, so as its client we need these too.
 _CIPHERS = (
     b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-AES128-GCM-SHA256:"
@@ -106,6 +113,9 @@ class _Agent(aioice.ice.Connection):
 
     def __init__(self, controlling: bool, stun_server: tuple[str, int] | None, media: Callable[[bytes], None]) -> None:
         super().__init__(ice_controlling=controlling, stun_server=stun_server, use_ipv6=False)
+        # FreeSWITCH is always in the controlled role, draws a new tie-breaker below 2^63 for every check and does not
+        # understand 487: ours must always win, or the call is silent for as many seconds as it loses.
+        self._tie_breaker = 1 << 63 | secrets.randbits(63)
         self._media = media
         self._triggered: list[CandidatePair] = []
         self.sockets: list[tuple[str, int]] = []
@@ -168,6 +178,26 @@ class _Agent(aioice.ice.Connection):
                     pair.task = None
                     pair.state = CandidatePair.State.WAITING
         super().check_incoming(message, addr, protocol)
+
+    async def query_consent(self) -> None:
+        """RFC 7675, but patient: FreeSWITCH answers from its audio loop, and late when it has packets waiting."""
+        assert self.remote_password is not None
+        password, heard = self.remote_password.encode(), asyncio.get_running_loop().time()
+        while True:
+            await asyncio.sleep(_CONSENT_SECONDS * (0.8 + 0.4 * random.random()))
+            for pair in list(self._nominated.values()):
+                request = self.build_request(pair, nominate=False)
+                try:
+                    await pair.protocol.request(
+                        request, pair.remote_addr, integrity_key=password, retransmissions=_CONSENT_RETRIES
+                    )
+                    heard = asyncio.get_running_loop().time()
+                except stun.TransactionError:
+                    pass
+            if asyncio.get_running_loop().time() - heard > _CONSENT_EXPIRES:
+                self._query_consent_task = None  # or close() would wait for this very task
+                await self.close()
+                return
 
     @property
     def ended(self) -> bool:

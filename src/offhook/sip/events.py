@@ -193,7 +193,10 @@ class RequestReceived:
 
 @dataclass(frozen=True, slots=True)
 class RequestAnswered:
-    """The final outcome of a request that the owner sent (`info`, `options`, `request`); 408 and 503 also where none came."""
+    """The final outcome of a request that the owner sent (`info`, `options`, `request`).
+
+    408 and 503 also where no answer came.
+    """
 
     id: str
     session: str | None

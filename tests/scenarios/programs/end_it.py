@@ -46,29 +46,37 @@ class Executor:
         return self.agent.outputs()
 
 
-async def main() -> None:
-    node = Executor(json.load(sys.stdin)["userAgent"])
-    waiting = len(node.agent.sessions())
-    over = asyncio.Event()
-    transport = WebSocketTransport(lambda given: put(given))
+class Ending:
+    """The executor on its driver, until every call has ended."""
 
-    def ended(event: SessionEnded) -> None:
-        nonlocal waiting
+    def __init__(self, snapshot: dict[str, Any]) -> None:
+        self.node = Executor(snapshot)
+        self.waiting = len(self.node.agent.sessions())
+        self.over = asyncio.Event()
+        self.transport = WebSocketTransport(self.put)
+        ports: dict[type, Callable[[Any], None]] = dict.fromkeys(get_args(SipEvent), self.put)
+        ports |= dict.fromkeys(get_args(FlowOutput), self.transport.perform)
+        self.driver = Driver(self.node, ports | {SessionEnded: self.ended})
+
+    def put(self, given: Any) -> None:
+        self.driver.put(given)
+
+    def ended(self, event: SessionEnded) -> None:
         print(f"ENDED {event.end.value}", flush=True)
-        waiting -= 1
-        if waiting == 0:
-            over.set()
+        self.waiting -= 1
+        if self.waiting == 0:
+            self.over.set()
 
-    ports: dict[type, Callable[[Any], None]] = dict.fromkeys(get_args(SipEvent), lambda event: put(event))
-    ports |= dict.fromkeys(get_args(FlowOutput), transport.perform)
-    ports[SessionEnded] = ended
-    driver = Driver(node, ports)
-    put = driver.put
-    driver.start()
-    driver.put(None)
-    await asyncio.wait_for(over.wait(), 20)
-    await transport.close()
-    await driver.stop()
+    async def run(self) -> None:
+        self.driver.start()
+        self.put(None)
+        await asyncio.wait_for(self.over.wait(), 20)
+        await self.transport.close()
+        await self.driver.stop()
+
+
+async def main() -> None:
+    await Ending(json.load(sys.stdin)["userAgent"]).run()
 
 
 asyncio.run(main())
