@@ -35,7 +35,7 @@ from offhook.media.audio import level_dbov, tone_power
 from offhook.media.engine import FrameSink
 from offhook.sip.message import Request, Response
 from offhook.sip.parser import parse_message
-from offhook.sip.trace import read_trace
+from offhook.sip.tracing import read_trace
 from offhook.testing.desk import until
 
 if TYPE_CHECKING:
@@ -305,6 +305,10 @@ class Ear:
     def _take(self, frame: Samples) -> None:
         self._frames.append((asyncio.get_running_loop().time(), frame))
 
+    def forget(self) -> None:
+        """What was heard so far belongs to another call."""
+        self._frames.clear()
+
     def _recent(self) -> list[Samples]:
         since = asyncio.get_running_loop().time() - 0.6
         return [frame for at, frame in self._frames if at >= since]
@@ -349,6 +353,7 @@ class Desk:
     ear: Ear
 
     async def dial(self, number: str) -> Call:
+        self.ear.forget()
         return await self.agent.dial(number, source="tone:440", sink=self.ear.sink)
 
     async def call(self, number: str) -> Call:
@@ -362,6 +367,7 @@ class Desk:
 
     async def pick_up(self) -> Call:
         call = await self.ringing()
+        self.ear.forget()
         await call.answer(source="tone:440", sink=self.ear.sink)
         return await call.answered(10)
 

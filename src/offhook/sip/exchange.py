@@ -6,6 +6,7 @@ A request may take several transactions: a challenge is answered by the same req
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 Pairs = tuple[tuple[str, str], ...]
 """Headers as the owner gives them."""
+
+UNKNOWN = "unknown.invalid"
+ZONE = re.compile(r"%[^\]]*")
+"""Of an IPv6 address; it means nothing to another machine."""
 
 CHALLENGES = 3
 """So many challenges to one request are answered: proxy and server, and one nonce that became stale."""
@@ -59,6 +64,18 @@ class Flow:
     local: str
     remote: str
     transport: str
+    certain: bool = False
+    """Whether the transport is known; else the peer's Via says it."""
+
+    @property
+    def websocket(self) -> bool:
+        return self.transport in ("WS", "WSS")
+
+    @property
+    def host_and_port(self) -> tuple[str, int | None]:
+        """The local address, taken apart; a host that nobody can reach where it is not known."""
+        host, _, port = ZONE.sub("", self.local).rpartition(":")
+        return (host, int(port)) if host and port.isdecimal() else (UNKNOWN, None)
 
 
 class Endpoint:
@@ -107,17 +124,27 @@ class Endpoint:
         return flow
 
     def hear(self, flow: str, request: Request) -> None:
-        """A peer on a flow that it opened says over what it came."""
-        if flow != self.home:
-            self.flows[flow].transport = request.via.transport
+        """A request came: learn over what, where that is not known, and note from where (RFC 3261 18.2.1, RFC 3581 4)."""
+        known = self.flows[flow]
+        if flow != self.home and not known.certain:
+            known.transport = request.via.transport.upper()
+        if not known.websocket:
+            host, _, port = known.remote.rpartition(":")
+            request.note_source(host.strip("[]"), port)
 
     def usable(self, wanted: str | None = None) -> bool:
         return (self.home if self.home is not None else wanted) in self.flows
 
     def via(self, flow: str) -> str:
-        """A Via with a fresh branch."""
+        """A Via with a fresh branch. Where somebody could connect to us, it is our address (RFC 3261 18.1.1)."""
         known = self.flows[flow]
-        return f"SIP/2.0/{known.transport} {self.sent_by or known.local};branch={self.style.branch(self.ids)}"
+        branch = self.style.branch(self.ids)
+        if known.websocket:
+            return f"SIP/2.0/{known.transport} {self.sent_by or known.local or UNKNOWN};branch={branch}"
+        host, port = known.host_and_port
+        sent_by = host if port is None else f"{host}:{port}"
+        # RFC 3581 3: answers go to where the request came from, through whatever translates addresses.
+        return f"SIP/2.0/{known.transport} {sent_by};branch={branch};rport"
 
     def send(self, request: Request, asker: Asker, numbering: Numbering, now: Now, *, flow: str | None = None,
              contact: str | None = None) -> Exchange:  # fmt: skip

@@ -16,6 +16,8 @@ class FlowOpened:
     flow: str
     local: str
     remote: str
+    transport: str = ""
+    """UDP, TCP, TLS, WS or WSS, where the URL did not say it (`sip:`) and at a listener; empty: as the URL says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""From the URL of a SIP server to the addresses to try, in their order (RFC 3263): what to ask DNS, and what to make of it.
+"""From the URL of a SIP server to the addresses to try, in order (RFC 3263): what to ask DNS, what to make of it.
 
     location = Location(parse_server("sip:example.org"), fraction=ids.fraction)
     while location.targets is None:
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
+from itertools import accumulate
 from typing import Final, Literal
 
 from offhook.errors import LocalError, ParseError
@@ -285,18 +286,15 @@ class Location:
 
 
 def weigh(records: Sequence[Srv], fraction: Callable[[], float]) -> list[Srv]:
-    """SRV records in the order in which to try them: by priority, and by chance within one, as they weigh (RFC 2782)."""
+    """SRV records in the order in which to try them: by priority, and by chance, as they weigh (RFC 2782)."""
     ordered = []
     for priority in sorted({record.priority for record in records}):
         # Those without weight stand first, so that they have a small chance (RFC 2782, "Weight").
         left = sorted((record for record in records if record.priority == priority), key=lambda one: one.weight > 0)
         while left:
             drawn = int(fraction() * (sum(record.weight for record in left) + 1))
-            for place, record in enumerate(left):
-                drawn -= record.weight
-                if drawn <= 0:
-                    break
-            ordered.append(left.pop(place))
+            sums = accumulate(record.weight for record in left)
+            ordered.append(left.pop(next(place for place, reached in enumerate(sums) if reached >= drawn)))
     return ordered
 
 

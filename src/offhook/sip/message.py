@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Self, TypeVar
 
@@ -100,6 +101,7 @@ PHRASES: Final = {
 # What a response takes from its request (RFC 3261 section 8.2.6.2).
 _COPIED: Final = frozenset({"via", "from", "to", "call-id", "cseq"})
 _NO_WORD: Final = frozenset({""})
+_IP: Final = re.compile(r"[0-9A-Fa-f.:]+")
 _URI_TEXT: Final = re.compile(r"""[^\x00-\x20\x7f<>"]+""")
 
 
@@ -478,6 +480,24 @@ class Request(Message):
             raise ParseError("the method of the CSeq is not that of the request")
         if self.target.headers:
             raise ParseError("the Request-URI has headers in it")
+
+    def note_source(self, host: str, port: str) -> None:
+        """Write into the top Via where the request came from (RFC 3261 18.2.1); the port where asked (RFC 3581 4).
+
+        What cannot stand in a Via is not written.
+        """
+        headers, via = self.headers, self.via
+        parameters = via.parameters
+        asked = "rport" in parameters
+        if _IP.fullmatch(host) is not None and (asked or host != via.host.strip("[]")):
+            parameters = parameters.replaced("received", host)
+        if asked and port.isdecimal():
+            parameters = parameters.replaced("rport", port)
+        if parameters is not via.parameters:
+            at = headers._keys.index("via")
+            rest = split(headers._values[at], ",")[1:]
+            headers._values[at] = ", ".join([str(replace(via, parameters=parameters)), *rest])
+            headers._typed.clear()
 
     def response(self, status: int, phrase: str | None = None, *, to_tag: str | None = None) -> Response:
         """The response with what RFC 3261 section 8.2.6 copies from the request.

@@ -94,8 +94,11 @@ class Transactions:
         transaction.receive(response, now)
         return True
 
-    def receive_request(self, request: Request, flow: str, now: Now) -> None:
-        """Give a request to its transaction, or make one and report it."""
+    def receive_request(self, request: Request, flow: str, now: Now, transport: str | None = None) -> None:
+        """Give a request to its transaction, or make one and report it.
+
+        `transport`: that of the flow, which knows better than the peer's Via; None: as the Via says.
+        """
         key = server_key(request, flow)
         method = "INVITE" if request.method == "ACK" else request.method
         known = self._servers.get((*key, method))
@@ -104,7 +107,8 @@ class Transactions:
         elif request.method == "ACK":
             self._box.put(Acknowledged(request, flow, now))
         elif len(self._servers) < MOST:
-            transaction = self._open((*key, method), request, flow, now)
+            sure = reliable(transport or request.via.transport)
+            transaction = self._open((*key, method), request, flow, now, sure)
             if method == "CANCEL":
                 self._box.put(Cancelled(transaction, self._servers.get((*key, "INVITE")), now))
             else:
@@ -135,8 +139,7 @@ class Transactions:
             if server.flow == flow:
                 server.lose(now)
 
-    def _open(self, key: tuple[str, ...], request: Request, flow: str, now: Now) -> ServerTransaction:
-        sure = reliable(request.via.transport)
+    def _open(self, key: tuple[str, ...], request: Request, flow: str, now: Now, sure: bool) -> ServerTransaction:
         transaction: ServerTransaction
         if request.method == "INVITE":
             transaction = InviteServerTransaction(

@@ -11,13 +11,14 @@ import logging
 import random
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from offhook.errors import LocalError
 from offhook.sip.location import Location, Naptr, Question, Record, Server, Srv, Target
 
 if TYPE_CHECKING:
     import dns.asyncresolver
+    import dns.name
 
 logger = logging.getLogger(__name__)
 
@@ -78,20 +79,20 @@ class Resolver:
         except dns.exception.DNSException as error:
             logger.debug("no %s of %s: %s", question.kind, question.name, error)
             return []
-        records: list[Record] = []
-        for data in answer.rrset or ():
-            if question.kind == "SRV":
-                records.append(Srv(data.priority, data.weight, data.port, data.target.to_text(omit_final_dot=True)))
-            else:
-                flags, service, regexp = (text.decode("latin-1") for text in (data.flags, data.service, data.regexp))
-                replacement = data.replacement.to_text(omit_final_dot=True)
-                records.append(Naptr(data.order, data.preference, flags, service, replacement, regexp))
-        # The root, which stands for "not here", has no dot to leave out.
-        return [record if not isinstance(record, Srv) or record.target != "." else _nowhere(record) for record in records]
+        return [record_of(question, data) for data in answer.rrset or ()]
 
 
-def _nowhere(record: Srv) -> Srv:
-    return Srv(record.priority, record.weight, record.port, "")
+def record_of(question: Question, data: Any) -> Record:
+    """What dnspython made of the data of an SRV or NAPTR record, as our own."""
+    if question.kind == "SRV":
+        return Srv(data.priority, data.weight, data.port, host_name(data.target))
+    flags, service, regexp = (text.decode("latin-1") for text in (data.flags, data.service, data.regexp))
+    return Naptr(data.order, data.preference, flags, service, host_name(data.replacement), regexp)
+
+
+def host_name(name: dns.name.Name) -> str:
+    """Without the dot at its end; empty for the root."""
+    return name.to_text(omit_final_dot=True).removesuffix(".")
 
 
 async def addresses(host: str) -> list[str]:
