@@ -84,6 +84,8 @@ class Net:
         self.opens: list[tuple[float, str]] = []
         self.flow: dict[str, str] = {}
         """The phone's flow to the server's, for those that are open."""
+        self.seen_as = ""
+        """The address from which the phone seems to come, where something translates addresses."""
         self.reachable = True
         self.answers_probes = True
         self.drop: Callable[[str, Request | Response], bool] = lambda who, message: False
@@ -246,8 +248,9 @@ class Net:
             return
         self._count += 1
         self.flow[flow] = f"s{self._count}"
-        self._queue.append(("phone", FlowOpened(flow, f"10.0.0.2:{4000 + self._count}", "10.0.0.1:5066")))
-        self._queue.append(("server", FlowOpened(f"s{self._count}", "10.0.0.1:5066", "10.0.0.2:4000")))
+        local = f"10.0.0.2:{4000 + self._count}"
+        self._queue.append(("phone", FlowOpened(flow, local, "10.0.0.1:5066")))
+        self._queue.append(("server", FlowOpened(f"s{self._count}", "10.0.0.1:5066", self.seen_as or local)))
 
     def _send(self, who: str, flow: str, data: bytes) -> None:
         message = parse_message(data)

@@ -114,7 +114,7 @@ def test_a_restored_account_may_have_its_password_again(net: Net) -> None:
 def test_calls_on_a_path_that_loses_and_repeats(make_net: type[Net], seed: int) -> None:
     """UDP, a fifth of all messages lost: every call stands in the end, and nothing is left behind."""
     chance = random.Random(seed)
-    net = make_net(scheme="udp")
+    net = make_net(scheme="udp", timing=Timing(probe=30.0))
     net.connect()
     net.drop = lambda who, message: chance.random() < 0.2
     for turn in range(3):

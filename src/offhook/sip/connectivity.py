@@ -12,8 +12,11 @@ from enum import Enum
 
 from offhook.clock import Now
 from offhook.sip.events import ServerLost, ServerReached
-from offhook.sip.exchange import Endpoint, Flow
+from offhook.sip.exchange import Answer, Endpoint, Exchange, Flow
+from offhook.sip.fields import Address
 from offhook.sip.flow import CloseFlow, OpenFlow, Probe
+from offhook.sip.inquiry import outside
+from offhook.sip.uri import Uri
 
 
 class State(Enum):
@@ -47,13 +50,15 @@ class ServerFlowLost:
 class Connectivity:
     """Opens flows named `<name>.<number>`; the one that is open is `endpoint.home`."""
 
-    def __init__(self, endpoint: Endpoint, servers: tuple[str, ...], name: str) -> None:
+    def __init__(self, endpoint: Endpoint, servers: tuple[str, ...], name: str, address: Address) -> None:
         self.state = State.STOPPED
         self.flow: str | None = None
         """The flow that is being opened or is open."""
         self._endpoint = endpoint
         self._servers = servers
         self._name = name
+        self._address = address
+        """Of the account: a server that is reached by UDP is asked by a SIP request of it whether it lives."""
         self._number = 0
         self._at = 0
         self._rounds = 0
@@ -73,8 +78,9 @@ class Connectivity:
     def stop(self, now: Now) -> None:
         self._step(Input.STOP, now)
 
-    def opened(self, local: str, remote: str, now: Now) -> None:
-        self._step(Input.OPENED, now, local, remote)
+    def opened(self, local: str, remote: str, transport: str, now: Now) -> None:
+        """`transport`: empty where it is that of the URL."""
+        self._step(Input.OPENED, now, local, remote, transport)
 
     def failed(self, reason: str, now: Now) -> None:
         self._step(Input.FAILED, now, reason)
@@ -116,12 +122,14 @@ class Connectivity:
         self.flow = f"{self._name}.{self._number}"
         self._endpoint.box.put(OpenFlow(self.flow, self.url, self._endpoint.timing.connect))
 
-    def _use(self, now: Now, local: str, remote: str) -> None:
+    def _use(self, now: Now, local: str, remote: str, transport: str) -> None:
         assert self.flow is not None, "it was opened"
-        transport = self.url.partition(":")[0].upper()
-        self._endpoint.flows[self.flow] = Flow(local, remote, transport)
+        flow = Flow(local, remote, transport or self.url.partition(":")[0].upper(), certain=True)
+        self._endpoint.flows[self.flow] = flow
         self._endpoint.home = self.flow
-        self._set(Input.SILENCE, now, self._endpoint.timing.silence)
+        timing = self._endpoint.timing
+        # That a datagram socket is open means nothing yet.
+        self._set(Input.SILENCE, now, min(timing.silence, timing.probe) if flow.transport == "UDP" else timing.silence)
         self._endpoint.emit(ServerReached(self.url))
 
     def _note(self, now: Now) -> None:
@@ -131,8 +139,26 @@ class Connectivity:
 
     def _probe(self, now: Now) -> None:
         assert self.flow is not None, "it is open"
-        self._endpoint.box.put(Probe(self.flow))
+        if self._endpoint.flows[self.flow].transport == "UDP":
+            self._ask(now)
+        else:
+            self._endpoint.box.put(Probe(self.flow))
         self._set(Input.DEAD, now, self._endpoint.timing.probe)
+
+    def _ask(self, now: Now) -> None:
+        """OPTIONS (RFC 3261 §11): what FreeSWITCH answers on UDP, unlike line ends and STUN (measured)."""
+        request, numbering = outside(
+            self._endpoint,
+            "OPTIONS",
+            f"sip:{self._address.uri.host}",
+            from_=self._address,
+            to=Address(None, Uri.sip(None, self._address.uri.host)),
+            headers=(),
+        )
+        self._endpoint.send(request, self, numbering, now).refuse_challenges()
+
+    def answered(self, exchange: Exchange, answer: Answer, now: Now) -> None:
+        """Whatever the server answered to our OPTIONS: that it was heard is all."""
 
     def _drop(self, now: Now) -> None:
         assert self.flow is not None, "it is open"

@@ -221,6 +221,11 @@ class Session:
         if self.state is State.ESTABLISHED:
             self.timer.reconnected(now)
 
+    def move(self, now: Now) -> None:
+        """Our Contact has changed: a target refresh tells the peer (RFC 3261 §12.2.1.1, RFC 3311 §5.1)."""
+        if self.state is State.ESTABLISHED and self.contact is None:
+            self.timer.renew(now)
+
     def handle_timer(self, timer: str, now: Now) -> None:
         self.step(Input.GIVE_UP if timer == "give up" else Input.RING_TIMEOUT, now)
 

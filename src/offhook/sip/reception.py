@@ -134,7 +134,7 @@ class Reception:
         self._check_body(request)
         home = endpoint.home is not None
         session = IncomingSession(
-            endpoint, endpoint.ids.token(64), None if home else transaction.flow, endpoint.contact
+            endpoint, endpoint.ids.token(64), None if home else transaction.flow, None
         )
         session.start(transaction, endpoint.style.tag(endpoint.ids), now)
         endpoint.remember(session)

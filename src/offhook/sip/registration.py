@@ -6,34 +6,20 @@ One Call-ID and rising CSeqs for the whole life of the registration, over lost f
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from offhook.clock import Now
 from offhook.errors import RemoteError
+from offhook.sip.account import Account
 from offhook.sip.dialog import RESTORE_GAP, Numbering
 from offhook.sip.events import Registered, RegistrationFailed
 from offhook.sip.exchange import Answer, Endpoint, Exchange
 from offhook.sip.message import Headers, Request, Response
 from offhook.sip.uri import Uri
+from offhook.sip.whereabouts import Whereabouts
 
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """One user at one server."""
-
-    user: str
-    domain: str
-    password: str = field(repr=False)
-    servers: tuple[str, ...] = ()
-    """URLs, in the order in which they are tried."""
-    realm: str | None = None
-    """The only realm whose challenges are answered; None: that of whoever stands at the server's end."""
-    expires: int = 600
-    """Seconds asked for."""
-    product: str = "Offhook"
-    """Shown as User-Agent."""
+__all__ = ["Account", "Registration"]
 
 
 class State(Enum):
@@ -63,14 +49,16 @@ class Input(Enum):
 class Registration:
     """Tells `Registered` and `RegistrationFailed`. `expires` is what the server granted last."""
 
-    def __init__(self, endpoint: Endpoint, account: Account, contact: str) -> None:
+    def __init__(self, endpoint: Endpoint, account: Account, whereabouts: Whereabouts) -> None:
         self.state = State.IDLE
         self.expires = account.expires
         self.suspicious = False
         """A REGISTER got no answer at all: the flow is not to be trusted."""
         self._endpoint = endpoint
         self._account = account
-        self._contact = contact
+        self._whereabouts = whereabouts
+        self._bound: str | None = None
+        """The Contact that the last REGISTER carried."""
         self._call_id = endpoint.style.call_id(endpoint.ids)
         self._tag = endpoint.style.tag(endpoint.ids)
         self._numbering = Numbering(endpoint.style.first_cseq - 1)
@@ -157,6 +145,7 @@ class Registration:
 
     def _ask(self, expires: int, now: Now) -> Exchange:
         address = f"<{Uri.sip(self._account.user, self._account.domain)}>"
+        former, self._bound = self._bound, self._whereabouts.binding
         headers = Headers(
             [
                 ("Max-Forwards", "70"),
@@ -164,10 +153,14 @@ class Registration:
                 ("To", address),
                 ("Call-ID", self._call_id),
                 ("CSeq", f"{self._numbering.next()} REGISTER"),
-                ("Contact", f"{self._contact};expires={expires}"),
+                ("Contact", self._whereabouts.line(expires)),
                 ("Expires", str(expires)),
+                # RFC 3327 §5.1: an edge proxy may put itself on the way to us.
+                ("Supported", "path" if self._account.instance is None else "path, outbound, gruu"),
             ]
         )
+        if former is not None and former != self._bound:
+            headers.add("Contact", f"<{former}>;expires=0")  # nobody is there any more
         request = Request("REGISTER", str(Uri.sip(None, self._account.domain)), headers)
         return self._endpoint.send(request, self, self._numbering, now)
 
@@ -179,15 +172,16 @@ class Registration:
         share = timing.refresh_from + (timing.refresh_to - timing.refresh_from) * self._endpoint.ids.fraction()
         self._endpoint.timers.set(self, "refresh", now.monotonic + share * self.expires)
         self._endpoint.emit(Registered(self.expires))
+        if self._bound != self._whereabouts.binding:
+            self._step(Input.REGISTER, now)  # meanwhile the server told us where it sees us
 
     def _granted(self, response: Response) -> int:
         """Seconds for our Contact, at least one."""
-        mine = self._contact.strip("<>")
         try:
-            for contact in response.contacts:
-                expires = contact.parameters.get("expires")
-                if str(contact.uri) == mine and expires is not None and expires.isdecimal():
-                    return max(1, min(int(expires[:9]), self._asked))
+            mine = self._whereabouts.granted(response)
+            expires = None if mine is None else mine.parameters.get("expires")
+            if expires is not None and expires.isascii() and expires.isdecimal():
+                return max(1, min(int(expires[:9]), self._asked))
             return max(1, min(response.expires or self._asked, self._asked))
         except RemoteError:
             return self._asked

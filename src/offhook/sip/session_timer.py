@@ -130,6 +130,11 @@ class SessionTimer:
         elif not timers.is_set(self, "refresh") and not timers.is_set(self, "overdue") and self._exchange is None:
             self.start(now)  # the session comes from a snapshot
 
+    def renew(self, now: Now) -> None:
+        """Refresh the session now, for another reason than time; also where it has no timer."""
+        self._endpoint.timers.cancel(self, "refresh")
+        self._refresh(now)
+
     def handle_timer(self, timer: str, now: Now) -> None:
         if timer == "overdue":
             self._session.expire(now)

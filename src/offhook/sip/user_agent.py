@@ -17,6 +17,7 @@ from typing import Any
 from offhook.clock import Ids, Now, Timers
 from offhook.errors import RemoteError, StateError
 from offhook.sip import invite
+from offhook.sip.account import Account
 from offhook.sip.client_transaction import Answered, ClientFinished, Unanswered
 from offhook.sip.connectivity import Connectivity, ServerFlowLost
 from offhook.sip.dialog import Dialog
@@ -40,11 +41,12 @@ from offhook.sip.invite_server import IncomingSession
 from offhook.sip.message import Request, Response
 from offhook.sip.parser import parse_message
 from offhook.sip.reception import Reception
-from offhook.sip.registration import Account, Registration
+from offhook.sip.registration import Registration
 from offhook.sip.server_transaction import Acknowledged, Asked, Cancelled, ServerFinished
 from offhook.sip.style import Style
 from offhook.sip.timers import Timing
 from offhook.sip.uri import Uri
+from offhook.sip.whereabouts import Whereabouts
 
 __all__ = ["Account", "SessionView", "Style", "Timing", "UserAgent"]
 
@@ -101,19 +103,19 @@ class UserAgent:
         self._host = ""
         self._registration: Registration | None = None
         self._connectivity: Connectivity | None = None
+        self._whereabouts: Whereabouts | None = None
         if account is not None:
             self._host = f"{ids.token(96)}.invalid"
             self._endpoint.returns = True
             self._endpoint.digest = DigestClient(account.user, account.password, account.realm, ids=ids)
-            self._connectivity = Connectivity(self._endpoint, account.servers, name or account.user)
+            self._connectivity = Connectivity(
+                self._endpoint, account.servers, name or account.user, self._own_address()
+            )
             self._take_host(account)
 
     def _take_host(self, account: Account) -> None:
-        endpoint = self._endpoint
-        endpoint.sent_by = self._host
-        # The user of the Contact is the extension: FreeSWITCH tells it to the other party as our number.
-        endpoint.contact = f"<{Uri.sip(account.user, self._host, None, transport='ws')}>"
-        self._registration = Registration(endpoint, account, endpoint.contact)
+        self._whereabouts = Whereabouts(self._endpoint, account, self._host)
+        self._registration = Registration(self._endpoint, account, self._whereabouts)
 
     def __len__(self) -> int:
         """How many transactions, sessions and unanswered requests there are."""
@@ -126,8 +128,8 @@ class UserAgent:
         match given:
             case FlowReceived(flow, data):
                 self._receive_message(flow, data, now)
-            case FlowOpened(flow, local, remote):
-                self._flow_opened(flow, local, remote, now)
+            case FlowOpened():
+                self._flow_opened(given, now)
             case FlowFailed(flow, reason):
                 if self._is_ours(flow):
                     self._ours.failed(reason, now)
@@ -228,7 +230,7 @@ class UserAgent:
             endpoint,
             id,
             None if endpoint.home is not None else flow,
-            endpoint.contact if contact is None else str(contact),
+            None if contact is None else str(contact),
             numbering,
         )
         made.start(request, offer, now)
@@ -492,23 +494,35 @@ class UserAgent:
             _ = (message.via, message.from_, message.to, message.call_id, message.cseq)
             if isinstance(message, Request):
                 self._endpoint.hear(flow, message)
-                self._endpoint.transactions.receive_request(message, flow, now)
+                transport = self._endpoint.flows[flow].transport
+                self._endpoint.transactions.receive_request(message, flow, now, transport)
             elif isinstance(message, Response):
                 message.validate()
+                if self._is_ours(flow) and self._whereabouts is not None and self._whereabouts.learn(message):
+                    self._move(now)
                 self._endpoint.transactions.receive_response(message, flow, now)
         except RemoteError:
             return  # what cannot be read cannot be answered
 
-    def _flow_opened(self, flow: str, local: str, remote: str, now: Now) -> None:
-        endpoint = self._endpoint
+    def _flow_opened(self, given: FlowOpened, now: Now) -> None:
+        endpoint, flow, transport = self._endpoint, given.flow, given.transport.upper()
         if self._account is None:
-            endpoint.flows[flow] = Flow(local, remote, endpoint.style.transport)
-        elif self._is_ours(flow):
-            self._ours.opened(local, remote, now)
+            known = transport or endpoint.style.transport
+            endpoint.flows[flow] = Flow(given.local, given.remote, known, certain=bool(transport))
+        elif self._is_ours(flow) and not self.connected:
+            self._ours.opened(given.local, given.remote, transport, now)
+            moved = self._whereabouts is not None and self._whereabouts.opened(endpoint.flows[flow])
             if self._registering and self._registration is not None:
                 self._registration.connected(now)
             for session in list(endpoint.sessions.values()):
                 session.connected(now)
+            if moved:
+                self._move(now)
+
+    def _move(self, now: Now) -> None:
+        """Our Contact is another one: the peers of our sessions are to learn so, or they send to where nobody is."""
+        for session in list(self._endpoint.sessions.values()):
+            session.move(now)
 
     def _flow_closed(self, flow: str, reason: str, now: Now) -> None:
         if self._is_ours(flow):
