@@ -10,20 +10,21 @@ demo: $(READY)  ## the main job on the embedded switch, by itself
 	$(BIN)/offhook demo --once
 
 test: $(READY)  ## every test
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 -m "not scenario"
+	$(BIN)/python -m pytest -q -m scenario
 
 check: $(READY)  ## what one runs all day: format, lint, types, architecture, units
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -x -m "not scenario"
+	$(BIN)/python -m pytest -q -x -n 2 -m "not scenario"
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 units: $(READY)
-	$(BIN)/python -m pytest -q -m "not scenario"
+	$(BIN)/python -m pytest -q -n 2 -m "not scenario"
 
 scenarios: $(READY)
 	$(BIN)/python -m pytest -q -m scenario

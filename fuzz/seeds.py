@@ -1,6 +1,6 @@
 """The corpus that fuzzing begins with: the recorded traces of tests/data, and short messages of every kind.
 
-    python fuzz/seeds.py TARGET FOLDER
+python fuzz/seeds.py TARGET FOLDER
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ TRACES = Path(__file__).resolve().parent.parent / "tests" / "data" / "traces"
 MOST = 400
 LONGEST = 2000
 
-HEAD = "Via: SIP/2.0/WS h.invalid;branch=z9hG4bK1;rport\nFrom: <sip:a@b>;tag=f\nTo: <sip:c@d>\nCall-ID: i\nMax-Forwards: 70\n"
+HEAD = (
+    "Via: SIP/2.0/WS h.invalid;branch=z9hG4bK1;rport\nFrom: <sip:a@b>;tag=f\nTo: <sip:c@d>\nCall-ID: i\n"
+    "Max-Forwards: 70\n"
+)
 LINES = (
     'Contact: "A, B" <sip:a@b:5060;transport=ws;ob>;expires=60;+sip.instance="<urn:uuid:1>", <sips:c@[::1]>;q=0.5',
     "Contact: *\nExpires: 0",

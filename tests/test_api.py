@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ import pytest
 import offhook
 from offhook import Agent, Call, Phone
 from offhook.api import Feed, as_sink, as_source
+from offhook.config import Config
 from offhook.cti.events import DialogMessage
 from offhook.errors import CallEnded, CommandFailed, ConfigError, LoginRefused, StateError
+from offhook.gateway.app import Station
 from offhook.media.engine import Echo, Frames, FrameSink, NoSink, Tone, WavFile, WavSink
 from offhook.switch.server import Switch, SwitchConfig
 from offhook.testing.desk import until
@@ -90,6 +93,70 @@ async def test_a_phone_that_is_not_started() -> None:
     await phone.close()
     with pytest.raises(ConfigError):
         Phone("http://127.0.0.1")
+
+
+async def test_a_phone_is_started_once(phone: Phone) -> None:
+    with pytest.raises(StateError, match="already"):
+        await phone.start()
+
+
+async def test_nothing_waits_for_ever_after_the_end(switch: Switch) -> None:
+    async with Phone(switch.ws_url, media="null") as phone:
+        alice, bob = await phone.login("1000", "1234"), await phone.login("1001", "1234")
+        call = await alice.dial("9196")
+        page = phone.page()
+        await alice.logout()
+        await alice.logout()
+        with pytest.raises(StateError, match="logged out"):
+            await alice.dial("9196")
+        with pytest.raises(StateError, match="logged out"):
+            await call.hold()
+    with pytest.raises(StateError, match="stopped"):
+        await bob.dial("9196")
+    with pytest.raises(StateError, match="closed"):
+        page.post(command("getState"))
+
+
+async def test_who_waits_for_a_call_when_all_is_cut_is_told(switch: Switch) -> None:
+    phone = Phone(switch.ws_url, media="null")
+    await phone.start()
+    agent = await phone.login("1000", "1234")
+    call = await agent.dial("9180")
+    waiting = [asyncio.ensure_future(call.answered()), asyncio.ensure_future(call.ended())]
+    await asyncio.sleep(0)
+    agent.close(1001, "the gateway is stopped")
+    for one in waiting:
+        with pytest.raises(CallEnded, match="the gateway is stopped"):
+            await one
+    await phone.close()
+
+
+async def test_a_login_that_is_given_up_leaves_no_agent(phone: Phone, switch: Switch) -> None:
+    for steps in (1, 3, 10):
+        login = asyncio.ensure_future(phone.login("1005", "1234"))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        login.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await login
+
+    async def gone() -> bool:
+        return phone._running().hub.connections == 0 and not switch.registered("1005")
+
+    await until(gone, "no connection left")
+
+
+async def test_an_error_says_which_parameter(phone: Phone) -> None:
+    with pytest.raises(LoginRefused, match="extension may only have letters, digits"):
+        await phone.login("10 00", "1234")
+    with pytest.raises(LoginRefused, match=r"Give extension, password\."):
+        await phone.login("", "")
+
+
+def test_a_configuration_that_is_refused_leaves_nothing_open(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    with pytest.raises(ConfigError, match="ca_file"):
+        Station(Config(ca_file="/no/such/file", sip_trace=str(tmp_path / "trace"), media="null"))
+    assert not (tmp_path / "trace").exists()
 
 
 # Calls
@@ -213,6 +280,26 @@ def test_what_audio_may_be() -> None:
     assert as_sink("a.wav") == WavSink("a.wav")
     assert as_sink(NoSink()) == NoSink()
     assert isinstance(as_sink(lambda frame: None), FrameSink)
+
+
+@pytest.mark.parametrize("given", [5, b"tone:440", [0, 1], object()])
+def test_what_audio_may_not_be(given: Any) -> None:
+    async def frames() -> AsyncIterator[Samples]:
+        yield np.zeros(320, dtype=np.int16)
+
+    async def take(frame: Samples) -> None: ...
+
+    with pytest.raises(ConfigError, match="is no source"):
+        as_source(given)
+    with pytest.raises(ConfigError, match="Call it"):
+        as_source(frames)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="is no sink"):
+        as_sink(given)
+    with pytest.raises(ConfigError, match="coroutine"):
+        as_sink(take)  # type: ignore[arg-type]
+    for path in ("", "/no/such/folder/a.wav", "/"):
+        with pytest.raises(ConfigError, match="cannot be written"):
+            as_sink(path)
     assert as_source(WavFile("x.wav")) == WavFile("x.wav")
 
 
@@ -374,6 +461,17 @@ async def test_no_callback_and_no_function(phone: Phone, caplog: pytest.LogCaptu
         return "no callback for a Error" in caplog.text
 
     await until(logged, "a line in the log")
+
+
+@pytest.mark.parametrize("parameter", [[1], "text", 5, None])
+async def test_a_page_passes_on_what_is_no_parameter(phone: Phone, parameter: Any) -> None:
+    """It is the contract that answers: an Error, no exception."""
+    heard = Heard()
+    phone.post(command("login", heard.named("login"), extension="1000", password="1234"))
+    phone.post({"action": "holdCall", "parameter": parameter})
+    await heard.until("login", "Error", type="generalError")
+    with pytest.raises(TypeError, match="a command is a dict"):
+        phone.post(["holdCall"])  # type: ignore[arg-type]
 
 
 async def test_two_pages_two_agents(phone: Phone) -> None:

@@ -48,7 +48,7 @@ RULES: dict[str, tuple[set[str], set[str], bool]] = {
         False,
     ),
     "cti": ({"errors", "clock", "sip", "media.engine", "media.sdp", "cti"}, {"msgspec"}, True),
-    "transport": ({"errors", "clock", "sip", "transport"}, {"aiohttp", "cryptography"}, False),
+    "transport": ({"errors", "clock", "sip", "transport"}, {"aiohttp", "cryptography", "dns"}, False),
     "driver": ({"errors", "clock"}, set(), False),
     "config": ({"errors", "cti", "media.engine", "sip"}, set(), False),
     "gateway": (

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import os
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -39,7 +40,7 @@ from offhook.cti.events import (
     ToDesk,
     XmppEvent,
 )
-from offhook.errors import CallEnded, CommandFailed, LoginRefused, StateError
+from offhook.errors import CallEnded, CommandFailed, ConfigError, LoginRefused, StateError
 from offhook.gateway.app import Station
 from offhook.gateway.sessions import ConnectionReceived, UseAudio
 from offhook.media.engine import (
@@ -83,15 +84,29 @@ def as_source(given: AudioIn) -> Source:
         return parse_source(given)
     if isinstance(given, Silence | Tone | WavFile | Frames | Echo | FromPeer):
         return given
+    if inspect.isasyncgenfunction(given):
+        raise ConfigError("source", "an async generator function is no source", "Call it, and give what it returns")
+    if not callable(given) and not isinstance(given, AsyncIterator):
+        remedy = "Give a text as tone:440, a Source, a function from a frame's number, or an async iterator of frames"
+        raise ConfigError("source", f"{type(given).__name__} is no source", remedy)
     return Frames(given)
 
 
 def as_sink(given: AudioOut) -> Sink:
-    """A sink from what a program may give: a `Sink`, a WAV file's path, or a callable that gets each 20 ms frame."""
+    """A sink from what a program may give: a `Sink`, a WAV file's path, or a callable that gets each 20 ms frame.
+
+    Raises `ConfigError`.
+    """
     if isinstance(given, str):
+        folder = os.path.dirname(given) or "."
+        if not given or os.path.isdir(given) or not os.access(folder, os.W_OK):
+            raise ConfigError("sink", f"{given!r} cannot be written", "Give the path of a WAV file")
         return WavSink(given)
     if isinstance(given, NoSink | WavSink | FrameSink):
         return given
+    if not callable(given) or inspect.iscoroutinefunction(given):
+        problem = f"{type(given).__name__} is no sink" if not callable(given) else "a coroutine function is no sink"
+        raise ConfigError("sink", problem, "Give a WAV file's path, a Sink, or a function that takes a frame")
     return FrameSink(given)
 
 
@@ -143,6 +158,7 @@ class Call:
         self._agent = agent
         self._changed = asyncio.Event()
         self._error: tuple[str, str] | None = None
+        self._lost: str | None = None
 
     def __repr__(self) -> str:
         return f"<Call {self.direction} {self.state}>"
@@ -169,7 +185,7 @@ class Call:
         """Wait until the call is up. Raises `CallEnded` where it ends before, TimeoutError after `timeout` seconds."""
         await self._until("ACTIVE", "HELD", "DROPPED", timeout=timeout)
         if self.state == "DROPPED":
-            code, detail = self._error or (self.dialog.callEndReason or "call-ended", "The call ended unanswered.")
+            code, detail = self._error or (self.dialog.callEndReason or "call-ended", "The call is over.")
             raise CallEnded("the call ended", code, detail)
         return self
 
@@ -241,9 +257,16 @@ class Call:
         """The agent heard why the call ended."""
         self._error = (code, detail)
 
+    def lose(self, reason: str) -> None:
+        """Nothing more will be heard of this call: who waits for something gets `CallEnded`."""
+        self._lost = reason
+        self._changed.set()
+
     async def _until(self, *states: str, timeout: float | None) -> None:
         async with asyncio.timeout(timeout):
             while self.state not in states:
+                if self._lost is not None:
+                    raise CallEnded("the call is not heard of any more", "call-ended", self._lost)
                 await self._changed.wait()
 
     async def _command(self, action: str, **parameter: str) -> CommandResult:
@@ -262,6 +285,8 @@ class Agent:
         self._station = station
         self._connection = station.connect(self, trusted=True)
         self._serial = 0
+        self._gone: str | None = None
+        """Why nothing can come of commands any more."""
         self._results: dict[str, asyncio.Future[CommandResult]] = {}
         self._details: dict[str, str] = {}
         self._dialing = asyncio.Lock()
@@ -329,12 +354,28 @@ class Agent:
         return snapshot
 
     async def logout(self) -> None:
-        """End the agent's calls and log out."""
-        await self.command("logout")
+        """End the agent's calls and log out. An agent that is logged out is no error."""
+        if self._gone is None:
+            await self.command("logout")
+            self.leave("the agent is logged out")
+
+    def leave(self, reason: str) -> None:
+        """Hear nothing more, and fail what still waits for a result. The agent itself stays as it is."""
+        if self._gone is not None:
+            return
+        self._gone = reason
+        self._end()
         self._station.disconnect(self._connection)
+        for call in self.calls.values():
+            call.lose(reason)
+        for future in self._results.values():
+            if not future.done():
+                future.set_exception(StateError(reason))
 
     async def command(self, action: str, **parameter: str) -> CommandResult:
-        """Any command of the contract; its result. Raises `CommandFailed`."""
+        """Any command of the contract; its result. Raises `CommandFailed`, or `StateError` once it is logged out."""
+        if self._gone is not None:
+            raise StateError(self._gone)
         self._serial += 1
         name = f"{action}-{self._serial}"
         future: asyncio.Future[CommandResult] = asyncio.get_running_loop().create_future()
@@ -380,11 +421,7 @@ class Agent:
 
     def close(self, code: int, reason: str) -> None:
         """The station ends the connection."""
-        self._end()
-        self._station.disconnect(self._connection)
-        for future in self._results.values():
-            if not future.done():
-                future.set_exception(StateError(reason))
+        self.leave(reason)
 
     def _end(self) -> None:
         self.registered = False
@@ -469,20 +506,26 @@ class Page:
         """Give a command: `{"action": ..., "parameter": {..., "clientCallbackFunction": callable}}`.
 
         What comes of it comes to the callbacks. Raises TypeError for a callback that cannot be called, and for what is
-        no JSON.
+        no JSON, and StateError when the phone is closed.
         """
+        if self._closed:
+            raise StateError("the phone is closed")
+        if not isinstance(command, Mapping):
+            raise TypeError(f"a command is a dict with action and parameter, not {type(command).__name__}")
         envelope = dict(command)
-        parameter = dict(envelope.get("parameter") or {})
-        callback = parameter.pop("clientCallbackFunction", None)
-        if callback is not None and not callable(callback):
-            raise TypeError("clientCallbackFunction must be a function")
+        parameter, callback = envelope.get("parameter"), None
+        if isinstance(parameter, Mapping):
+            parameter = dict(parameter)
+            callback = parameter.pop("clientCallbackFunction", None)
+            if callback is not None and not callable(callback):
+                raise TypeError("clientCallbackFunction must be a function")
         action = str(envelope.get("action"))
         self._serial += 1
         name = f"post-{self._serial}"
         text = msgspec.json.encode({**envelope, "parameter": parameter, "id": name}).decode()
         if action == "login":
             self._login = callback or self._login
-        dialog = parameter.get("dialogId")
+        dialog = parameter.get("dialogId") if isinstance(parameter, dict) else None
         self._posted[name] = _Posted(action, callback, envelope.get("id"), dialog if isinstance(dialog, str) else None)
         self._station.put(ConnectionReceived(self._connection, text))
 
@@ -639,6 +682,8 @@ class Phone:
         await self.close()
 
     async def start(self) -> None:
+        if self._station is not None:
+            raise StateError("the phone is started already")
         self._station = Station(self.config)
         await self._station.start()
 
@@ -661,13 +706,16 @@ class Phone:
             async with asyncio.timeout(timeout):
                 await agent.command("login", extension=extension, password=password)
         except (CommandFailed, TimeoutError) as error:
-            station.disconnect(agent._connection)
+            agent.leave("the login failed")
             code, detail = (
                 (error.code, error.detail)
                 if isinstance(error, CommandFailed)
                 else ("timeout", f"The server did not answer within {timeout:g} s.")
             )
             raise LoginRefused("login", code, detail) from None
+        except asyncio.CancelledError:
+            agent.leave("the login was cancelled")
+            raise
         return agent
 
     def page(self) -> Page:

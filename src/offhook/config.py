@@ -1,21 +1,25 @@
 """The one configuration: what may be set, what it may be, and what is said when it is something else.
 
 `Config(...)` takes the same texts as the command line's flags and checks them at once; a wrong value raises
-`ConfigError` with the name of the field, what is wrong and what it may be. Nothing is read from anywhere else.
+`ConfigError` with the name of the field, what is wrong and what it may be. `read_file` gives the same values from a
+TOML file. Nothing is read from anywhere else.
 """
 
 from __future__ import annotations
 
 import time
+import tomllib
 import wave
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from ipaddress import ip_address
-from typing import Literal
-from urllib.parse import SplitResult, urlsplit
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from offhook.cti.agent import AgentSettings
-from offhook.errors import ConfigError
+from offhook.errors import ConfigError, LocalError
 from offhook.media.engine import Echo, Silence, Source, Tone, WavFile
+from offhook.sip import location
 
 DEFAULT_SERVERS = ("ws://127.0.0.1:5066",)
 """Where FreeSWITCH as installed, and the development switch, take SIP over WebSocket."""
@@ -33,7 +37,7 @@ class Config:
     listen: str = "127.0.0.1:8088"
     """`HOST:PORT` of the gateway; port 0 takes a free one, an IPv6 host stands in brackets."""
     sip: tuple[str, ...] = DEFAULT_SERVERS
-    """SIP servers, `ws:` or `wss:`, in the order in which they are tried."""
+    """SIP servers, `ws:`, `wss:`, `udp:`, `tcp:`, `tls:` or `sip:`, in the order in which they are tried."""
     domain: str = ""
     """SIP domain of the extensions; empty: the host of the first server."""
     media: Literal["local", "null"] = "local"
@@ -107,7 +111,7 @@ class Config:
         """The domain, or the host of the first server."""
         if self.domain:
             return self.domain
-        host = parse_server(self.sip[0]).hostname or ""
+        host = parse_server(self.sip[0])
         return f"[{host}]" if ":" in host else host
 
     @property
@@ -119,7 +123,7 @@ class Config:
         """The address for audio; None: let the engine use all it has."""
         if self.media_address:
             return self.media_address
-        return "127.0.0.1" if is_loopback(parse_server(self.sip[0]).hostname or "") else None
+        return "127.0.0.1" if is_loopback(parse_server(self.sip[0])) else None
 
     def agent_settings(self) -> AgentSettings:
         """What each agent session is told."""
@@ -130,6 +134,35 @@ class Config:
             call_waiting=self.call_waiting,
             utc_offset=seconds_east_of_utc,
         )
+
+
+def read_file(path: str) -> dict[str, Any]:
+    """The values for `Config` in a TOML file, its keys named as the fields. Raises `ConfigError`.
+
+    What the values say is checked by `Config`; here it is that the keys are known, and of the right type.
+    """
+    try:
+        given = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError("config", f"{path!r} cannot be read ({error.strerror})", "Give a TOML file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError("config", f"{path!r} is not TOML ({error})", "Give lines as media = 'null'") from None
+    kinds = {known.name: _KINDS[type(known.default)] for known in fields(Config)}
+    for key, value in given.items():
+        if key not in kinds:
+            raise ConfigError(f"{path}: {key}", "there is no such key", f"Give {', '.join(sorted(kinds))}")
+        types, words = kinds[key]
+        if type(value) not in types or (isinstance(value, list) and not all(isinstance(one, str) for one in value)):
+            raise ConfigError(f"{path}: {key}", f"{value!r} has the wrong type", f"Give {words}")
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+
+
+_KINDS: dict[type, tuple[tuple[type, ...], str]] = {
+    str: ((str,), "a text in quotes"),
+    bool: ((bool,), "true or false"),
+    float: ((int, float), "a number"),
+    tuple: ((list,), 'a list of texts, as ["ws://127.0.0.1:5066"]'),
+}
 
 
 def seconds_east_of_utc(wall: float) -> float:
@@ -158,21 +191,29 @@ def parse_listen(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def parse_server(url: str) -> SplitResult:
-    """A SIP server's URL in its parts. Raises `ConfigError`."""
-    remedy = "Give ws://HOST:PORT or wss://HOST:PORT; several with commas between them"
+def parse_server(url: str) -> str:
+    """The host of a SIP server's URL. Raises `ConfigError`."""
+    remedy = (
+        "Give ws://HOST:PORT, wss://HOST:PORT, udp:HOST:PORT, tcp:HOST:PORT, tls:HOST:PORT or sip:DOMAIN; "
+        "several with commas between them"
+    )
+    if any(character.isspace() for character in url):
+        raise ConfigError("sip", f"{url!r} names no host", remedy)
+    if url.partition(":")[0].lower() not in ("ws", "wss"):
+        try:
+            return location.parse_server(url).host
+        except LocalError as error:
+            raise ConfigError("sip", f"{url!r} is no SIP server ({error})", remedy) from None
     try:
         parts = urlsplit(url)
         _ = parts.port  # raises where it is no number
     except ValueError as error:
         raise ConfigError("sip", f"{url!r} is no URL ({error})", remedy) from None
-    if parts.scheme not in ("ws", "wss"):
-        raise ConfigError("sip", f"{url!r} is not a WebSocket's URL", remedy)
-    if not parts.hostname or any(character.isspace() for character in url):
+    if not parts.hostname:
         raise ConfigError("sip", f"{url!r} names no host", remedy)
     if parts.username is not None:
         raise ConfigError("sip", "a URL with a user or a password in it", f"{remedy}. Agents give theirs at login")
-    return parts
+    return parts.hostname
 
 
 def parse_origin(text: str) -> str:

@@ -127,8 +127,15 @@ class Driver:
             logger.exception("a bug: %s failed on a timer", name)
         self._drain()
 
+    def _outputs(self) -> list[Any]:
+        try:
+            return self.node.outputs()
+        except Exception:
+            logger.exception("a bug: %s failed on its outputs", type(self.node).__name__)
+            return []
+
     def _drain(self) -> None:
-        while outputs := self.node.outputs():
+        while outputs := self._outputs():
             for output in outputs:
                 try:
                     self._ports[type(output)](output)

@@ -8,12 +8,13 @@ import re
 import signal
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from offhook.cli.main import new_parser
+from offhook.cli.main import main, new_parser
 from offhook.cli.serve import DEFAULTS, new_config
 from offhook.config import Config
 from offhook.switch.server import Switch, SwitchConfig
@@ -64,6 +65,51 @@ def test_flags_become_the_configuration() -> None:
     assert config == Config(
         sip=("ws://a:1", "wss://b"), allow_origin=("https://x.example",), grace=5.0, insecure_tls=True
     )
+
+
+def test_a_file_says_what_the_flags_leave_open(tmp_path: Path) -> None:
+    file = tmp_path / "offhook.toml"
+    lines = [
+        'sip = ["ws://a:1", "wss://b"]',
+        'media = "null"',
+        "grace = 5",
+        "insecure_tls = true",
+        'domain = "a.example"',
+    ]
+    file.write_text("\n".join(lines))
+    config = new_config(parsed("--config", str(file), "--domain", "b.example"))
+    assert config == Config(sip=("ws://a:1", "wss://b"), media="null", grace=5, insecure_tls=True, domain="b.example")
+    file.write_text('tls_key = "k"\n')
+    assert new_config(parsed("--config", str(file), "--tls-certificate", "c")).tls_key == "k"
+
+
+@pytest.mark.parametrize(
+    ("text", "flags", "said"),
+    [
+        ('media = "loud"', [], "{file}: media: 'loud' is not known. Give local or null.\n"),
+        ('media = "loud"', ["--grace", "-1"], "{file}: media: 'loud' is not known."),
+        ('domain = "a"', ["--media", "loud"], "--media: 'loud' is not known."),
+        ("loudness = 5", [], "{file}: loudness: there is no such key. Give after_grace, "),
+        ("grace = true", [], "{file}: grace: True has the wrong type. Give a number.\n"),
+        ("sip = [5]", [], "{file}: sip: [5] has the wrong type. Give a list of texts"),
+        ('sip = "ws://a"', [], "{file}: sip: 'ws://a' has the wrong type. Give a list of texts"),
+        ("[sip]", [], "{file}: sip: {{}} has the wrong type."),
+        ("media", [], "--config: '{file}' is not TOML ("),
+        ("# \x00", [], "--config: '{file}' is not TOML ("),
+    ],
+)
+def test_a_wrong_file_names_the_key(
+    text: str, flags: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "offhook.toml"
+    file.write_text(text)
+    assert main(["serve", "--config", str(file), *flags]) == 2
+    assert "offhook serve: " + said.format(file=file) in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--config", "/no/such/file"]) == 2
+    assert "--config: '/no/such/file' cannot be read (No such file or directory)" in capsys.readouterr().err
 
 
 async def test_the_banner_says_where_and_what_to_try(start: Any) -> None:

@@ -153,6 +153,26 @@ def test_digits_are_checked(message: str) -> None:
     assert len(message.strip()) < 3 or message not in why.description + why.detail
 
 
+@pytest.mark.parametrize("action", ["login", "resume"])
+@pytest.mark.parametrize(
+    "extension", ["10 00", "1000\r\nX: y", "1000\n", "\x00", "1000;x", "1000@b", "<1000>", "a?b", "é", "1" * 65]
+)
+def test_an_extension_can_be_a_user_of_a_uri(action: str, extension: str) -> None:
+    """Contract §7. It stands in URIs, in names of flows, and in the lines of a trace."""
+    given = {"extension": extension, "password": "p", "stream": "s", "seq": 0}
+    why = refused(text(action, given)).failure
+    assert (why.type, why.code) == ("generalError", "invalid-parameter")
+    assert "parameter.extension" in why.detail
+    assert isinstance(decode_command(text("login", {**given, "extension": "a.b-1+*#"})), commands.Login)
+
+
+def test_what_is_wrong_is_said_in_words() -> None:
+    assert refused(text("SendDtmf", {"dialogId": "d", "message": "x"})).failure.detail == (
+        "message may only have 0-9 A-D * # - at `parameter.message`"
+    )
+    assert refused(text("login", {"extension": "1"})).failure.detail == "Give password."
+
+
 def test_all_digits() -> None:
     made = decode_command(text("SendDtmf", {"dialogId": "d", "message": "0123456789ABCD*#"}))
     assert isinstance(made, commands.SendDtmf)

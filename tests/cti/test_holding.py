@@ -142,6 +142,40 @@ def test_a_hang_up_does_not_wait_for_a_stuck_hold(bench: Any) -> None:
     assert bench.desk.news() == []
 
 
+def test_a_hold_that_the_other_side_hangs_up_on_is_no_error(bench: Any) -> None:
+    """Its 487 comes before its BYE: a desk told of an Error would turn the agent not-ready."""
+    dialog, session = bench.talk()
+    bench.pbx.offers = "keep"
+    held = bench.desk.ask("holdCall", dialogId=dialog)
+    queued = bench.desk.ask("SendDtmf", dialogId=dialog, message="1")
+    bench.run(1)
+    bench.pbx.ua.refuse(session, 487, bench.network.now())
+    bench.run(0.1)
+    assert bench.desk.news() == [] and bench.desk.results(held) == []
+    bench.pbx.ua.hangup(session, bench.network.now())
+    bench.run(40)
+    assert bench.desk.heard() == ["dialogState DROPPED"]
+    assert bench.desk.result(held)["error"]["code"] == bench.desk.result(queued)["error"]["code"] == "call-ended"
+    assert bench.pbx.digits == []
+
+
+def test_a_487_without_a_hang_up_is_tried_again(bench: Any) -> None:
+    dialog, session = bench.talk()
+    bench.pbx.offers = "487"
+    held = bench.desk.ask("holdCall", dialogId=dialog)
+    bench.run(1)
+    bench.pbx.offers = "answer"
+    bench.run(1)
+    assert bench.desk.heard() == ["dialogState HELD"]
+    assert bench.desk.result(held)["status"] == "done"
+    bench.pbx.offers = "487"
+    retrieved = bench.desk.ask("retrieveCall", dialogId=dialog)
+    bench.run(41)
+    assert bench.desk.heard() == ["Error timeout"]
+    assert bench.desk.result(retrieved)["error"]["code"] == "timeout"
+    assert bench.desk.session.dialogs[0].state == "HELD" and session
+
+
 def test_glare(bench: Any) -> None:
     """Both sides re-INVITE at once: 491, and both get through in the end."""
     dialog, session = bench.talk()

@@ -216,6 +216,30 @@ def test_an_outage(bench: Any) -> None:
     assert ringing != dialog
 
 
+def test_a_call_that_ended_during_an_outage(bench: Any) -> None:
+    """Contract §4: told with its true state after recovery. Its BYE was lost, so the server is asked."""
+    dialog, session = bench.talk()
+    bench.network.cut(bench.pbx_host)
+    bench.network.reset(bench.desk.host)
+    bench.run(1)
+    bench.pbx.ua.hangup(session, bench.network.now())
+    bench.run(40)
+    bench.desk.news()
+    bench.network.heal(bench.pbx_host)
+    bench.run(60)
+    assert bench.desk.heard() == ["xmppEvent IN_SERVICE", "dialogState ACTIVE", "dialogState DROPPED"]
+    assert bench.desk.dialog()["id"] == dialog
+    bench.desk.done("logout")
+    bench.nothing_left()
+
+
+def test_a_refresh_asks_nothing(bench: Any) -> None:
+    bench.talk()
+    before = sum("OPTIONS" in line for line in bench.network.ladder().splitlines())
+    bench.run(620)
+    assert sum("OPTIONS" in line for line in bench.network.ladder().splitlines()) == before
+
+
 def test_too_many_commands_in_an_outage(make_bench: Any) -> None:
     bench = make_bench(max_waiting_commands=2)
     bench.login()

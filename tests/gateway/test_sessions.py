@@ -204,6 +204,15 @@ def test_a_wrong_password_changes_nothing_and_is_told_to_the_one_who_gave_it() -
     assert told(bench.drain(), "c2") == []
 
 
+def test_a_wrong_password_of_a_desk_that_is_in_does_not_show_it_logged_out() -> None:
+    bench = Bench()
+    session = bench.login("c1")
+    out = bench.say("c1", "login", id="a", extension="1000", password="wrong")
+    assert told(out, "c1") == ["error credentials-refused", "result a credentials-refused"]
+    session.put(Publish(no_dialog("1000")))
+    assert told(bench.drain(), "c1") != []
+
+
 def test_wrong_passwords_close_the_connection() -> None:
     bench = Bench(limits=Limits(wrong_passwords=3))
     bench.login("c1")

@@ -87,6 +87,12 @@ def find(name: str) -> Program:
     return Program(command, root, next(root.glob("usr/lib/*-linux-gnu*")).name)
 
 
+@pytest.fixture(scope="session")
+def find_peer() -> Callable[[str], Program]:
+    """`find`, for the stories in folders below."""
+    return find
+
+
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
     with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind(("127.0.0.1", 0))

@@ -385,14 +385,24 @@ def test_responses_that_make_no_dialog_of_their_own(net: Net) -> None:
     net.send_raw("phone", rebuilt(ringing))
     net.send_raw("phone", rebuilt(ringing, Contact="<sip:second@h>"))
     assert net.phone.session(session).remote_target == "sip:second@h"
-    net.send_raw("phone", rebuilt(fine, To="<sip:9196@example.org>"))
-    assert net.phone.session(session).state == "proceeding", "a 2xx without a tag is none"
     net.run(1)
     assert net.phone.session(session).state == "established"
     forked = f"{fine.to}".replace(fine.to.tag or "", "fork")
     net.send_raw("phone", rebuilt(fine, To=forked, Record_Route="<sip:p"))
     assert net.requests("phone", "BYE") == []
     net.phone.hangup(session, net.now)
+    net.assert_clean()
+
+
+def test_a_2xx_without_a_tag_ends_the_call(net: Net) -> None:
+    session, called = net.call_server()
+    net.drop = lambda who, message: who == "server" and isinstance(message, Response) and message.status >= 180
+    net.server.accept(called, net.ANSWER, net.now)
+    net.drain()
+    fine = net.responses("server", "INVITE")[-1][1]
+    net.send_raw("phone", rebuilt(fine, To="<sip:9196@example.org>"))
+    ended = net.take("phone", SessionEnded)
+    assert (ended.session, ended.end, ended.status) == (session, End.REFUSED, 502)
     net.assert_clean()
 
 

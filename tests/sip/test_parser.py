@@ -1,12 +1,8 @@
-"""Octets into messages: odd ones, hostile ones, and the corpora of RFC 4475 and RFC 5118."""
+"""Octets into messages: odd ones and hostile ones. The corpora of RFC 4475 and RFC 5118 are in test_corpora.py."""
 
 from __future__ import annotations
 
-import csv
-import os
-import re
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -411,91 +407,3 @@ class TestAnyOctets:
         assert list(got.headers)[:-1] == [(name, value.strip(" \t")) for name, value in pairs]
         assert got.body == body
         assert got.serialize() == written
-
-
-CORPORA = Path(os.environ.get("OFFHOOK_CORPORA") or Path(__file__).parents[3] / "shared" / "corpora")
-needs_corpora = pytest.mark.skipif(not CORPORA.is_dir(), reason=f"the message corpora are not at {CORPORA}")
-
-
-def corpus() -> list[dict[str, str]]:
-    table = CORPORA / "rfc4475" / "expected.tsv"
-    if not table.is_file():
-        return []
-    with table.open(newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
-
-
-@needs_corpora
-class TestTortureMessages:
-    """RFC 4475, row by row of expected.tsv. Rows of layer `ua` are messages that parse; a user agent answers them."""
-
-    @pytest.mark.parametrize("row", corpus(), ids=lambda row: row["file"])
-    def test_row(self, row: dict[str, str]) -> None:
-        data = (CORPORA / "rfc4475" / f"{row['file']}.dat").read_bytes()
-        layer, detail = row["layer"], row["detail"]
-        if layer in ("start-line", "framing"):
-            with pytest.raises(ParseError):
-                parse_message(data)
-            return
-        message = parse_message(data)
-        if layer == "header":
-            with pytest.raises(ParseError):
-                getattr(message, detail.lower() + "s" if detail == "Contact" else detail.lower())
-        elif layer == "message":
-            with pytest.raises(ParseError) as caught:
-                message.validate()
-            assert caught.value.status == int(detail)
-        else:
-            message.validate()
-            read_everything(message)
-            again = parse_message(message.serialize())
-            assert list(again.headers)[: len(message.headers)] == list(message.headers)
-            assert again.body == message.body
-
-    def test_values(self) -> None:
-        def message(name: str) -> Message:
-            return parse_message((CORPORA / "rfc4475" / f"{name}.dat").read_bytes())
-
-        odd = message("wsinv")
-        assert odd.to.tag == "1918181833n"
-        assert odd.from_.display_name == 'J Rosenberg \\"'
-        assert odd.max_forwards == 68
-        assert (odd.cseq.number, odd.cseq.method) == (9, "INVITE")
-        assert [(via.transport, via.host, via.branch) for via in odd.vias] == [
-            ("UDP", "192.0.2.2", "390skdjuw"),
-            ("TCP", "spindle.example.com", "z9hG4bK9ikj8"),
-            ("UDP", "192.168.255.111", "z9hG4bK30239"),
-        ]
-        contact = odd.contact
-        assert contact is not None
-        assert contact.display_name == 'Quoted string ""'
-        assert list(contact.parameters) == [("newparam", "newvalue"), ("secondparam", None), ("q", "0.33")]
-        assert odd.headers.get("NewFangledHeader") == "newfangled value continued newfangled value"
-        assert odd.headers.get("Subject") == ""
-        assert message("intmeth").to.display_name == "BEL:\x07 NUL:\0 DEL:\x7f"
-        assert [contact.uri.host for contact in message("esc02").contacts] == ["host1.example.com", "host3.example.com"]
-        assert message("escnull").to.uri.user == "null-\0-null"
-        assert len(message("longreq").vias) == 34
-        assert message("dblreq").body == b""
-        assert len(message("mpart01").body) == 553
-        assert message("lwsdisp").from_.display_name == "caller"
-
-
-@needs_corpora
-@pytest.mark.parametrize("path", sorted((CORPORA / "rfc5118").glob("*")), ids=lambda path: path.name)
-def test_ipv6_messages(path: Path) -> None:
-    """RFC 5118: only `ipv6-bad`, whose Request-URI lacks brackets, is refused.
-
-    Two files end without the empty line and one counts 17 octets too many, as the RFC prints them. The framing of a
-    datagram is strict here (`baddn` and `clerr` of RFC 4475 are refused for the same), so they are completed first.
-    """
-    data = path.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-    head, _, body = data.partition(b"\r\n\r\n")
-    head = re.sub(rb"(?<=\r\nContent-Length: )[0-9]+", b"%d" % len(body), head.removesuffix(b"\r\n"))
-    message = parse_message(head + b"\r\n\r\n" + body)
-    if path.name == "ipv6-bad":
-        with pytest.raises(ParseError):
-            message.validate()
-    else:
-        message.validate()
-        read_everything(message)

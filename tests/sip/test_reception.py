@@ -8,6 +8,7 @@ import pytest
 
 from offhook.errors import StateError
 from offhook.sip.events import DisplayUpdated, End, InviteReceived, RequestReceived, SessionEnded
+from offhook.sip.fields import Address
 from offhook.sip.message import Request, Response
 
 if TYPE_CHECKING:
@@ -296,3 +297,104 @@ def test_what_comes_after_our_bye_finds_no_session(net: Net) -> None:
     assert status(ask(net, "PRACK", branch="z9hG4bKp", number=6, **args)) == 481
     net.drop = lambda who, message: False
     net.run(33)
+
+
+def replacing(net: Net, name: str, more: str = "") -> Response | None:
+    return ask(
+        net, "INVITE", f"Replaces: {name}", *([more] if more else []), "Contact: <sip:pbx@h>",
+        "Content-Type: application/sdp", body=net.OFFER, branch=f"z9hG4bK{len(net.wire)}", call=f"r{len(net.wire)}",
+    )  # fmt: skip
+
+
+def name_of(net: Net, session: str) -> str:
+    """The dialog as the other side names it."""
+    view = net.phone.session(session)
+    return f"{view.call_id};to-tag={view.local_tag};from-tag={view.remote_tag}"
+
+
+@pytest.mark.parametrize("caller", [True, False])
+def test_a_call_takes_the_place_of_another(net: Net, caller: bool) -> None:
+    session = net.answer_server()[0] if caller else net.answer_phone()[1]
+    assert status(replacing(net, name_of(net, session), "Referred-By: <sip:1002@example.org>")) == 100
+    told = net.take("phone", InviteReceived)
+    assert told.replaces == session
+    assert told.request.referred_by is not None and told.request.referred_by.uri.user == "1002"
+    assert net.phone.session(session).state == "established", "until the new call is taken"
+    net.phone.accept(told.session, net.ANSWER, net.now)
+    net.drain()
+    ended = net.take("phone", SessionEnded)
+    assert (ended.session, ended.end) == (session, End.BYE)
+    bye = net.requests("phone", "BYE")[-1][1]
+    assert bye.reasons[0].text == "Call completed elsewhere"
+    assert net.sent("phone")[-2:] == ["200 INVITE", "BYE"]
+
+
+def test_a_refused_replacement_changes_nothing(net: Net) -> None:
+    session, _ = net.answer_server()
+    replacing(net, name_of(net, session))
+    net.phone.reject(net.take("phone", InviteReceived).session, 486, net.now)
+    net.drain()
+    assert net.phone.session(session).state == "established"
+
+
+def test_a_call_of_ours_that_rings_elsewhere_is_picked_up_here(net: Net) -> None:
+    session, called = net.call_server()
+    net.server.ring(called, net.now)
+    net.drain()
+    assert status(replacing(net, f"{name_of(net, session)};early-only")) == 100
+    told = net.take("phone", InviteReceived)
+    net.phone.accept(told.session, net.ANSWER, net.now)
+    net.drain()
+    assert "CANCEL" in net.sent("phone")
+    assert net.take("phone", SessionEnded).session == session
+
+
+def test_what_cannot_be_replaced(net: Net) -> None:
+    session, _ = net.answer_server()
+    name = name_of(net, session)
+    assert status(replacing(net, "nobody;to-tag=a;from-tag=b")) == 481
+    assert status(replacing(net, name.replace("from-tag=", "from-tag=x"))) == 481
+    assert status(replacing(net, name, f"Replaces: {name}")) == 400
+    assert status(replacing(net, "nonsense")) == 400
+    assert status(replacing(net, f"{name};early-only")) == 486
+    _, ringing = net.call_phone()
+    assert status(replacing(net, name_of(net, ringing))) == 481, "it rings here, and is not ours"
+    net.drop = lambda who, message: True
+    net.phone.hangup(session, net.now)
+    net.drain()
+    net.drop = lambda who, message: False
+    assert status(replacing(net, name)) == 603
+
+
+def test_a_replacement_whose_call_has_ended_meanwhile(net: Net) -> None:
+    session, _ = net.answer_server()
+    replacing(net, name_of(net, session))
+    told = net.take("phone", InviteReceived)
+    net.phone.hangup(session, net.now)
+    net.drain()
+    net.phone.accept(told.session, net.ANSWER, net.now)
+    net.drain()
+    assert len(net.requests("phone", "BYE")) == 1
+
+
+def test_we_take_the_place_of_a_call_of_ours(net: Net) -> None:
+    session, called = net.answer_server()
+    second = net.phone.invite("sip:recover@example.org", net.OFFER, net.now, replaces=session)
+    net.drain()
+    told = net.take("server", InviteReceived)
+    assert told.replaces == called and "replaces" in told.request.require
+    net.server.accept(told.session, net.ANSWER, net.now, contact=Address.parse("<sip:9196@10.0.0.1:5060>"))
+    net.drain()
+    assert net.take("phone", SessionEnded).session == session
+    assert net.phone.sessions() == [second]
+    with pytest.raises(StateError):
+        net.phone.invite("sip:x@y", net.OFFER, net.now, replaces="nothing")
+    net.phone.hangup(second, net.now)
+    net.assert_clean()
+
+
+def test_a_call_without_a_dialog_cannot_be_replaced(net: Net) -> None:
+    net.drop = lambda who, message: who == "server"
+    session, _ = net.call_server()
+    with pytest.raises(StateError):
+        net.phone.invite("sip:x@y", net.OFFER, net.now, replaces=session)

@@ -23,6 +23,7 @@ from offhook.sip.flow import FlowOpened, FlowReceived, OpenFlow, Send
 from offhook.sip.message import Message, Request
 from offhook.sip.parser import parse_message
 from offhook.sip.style import Style
+from offhook.sip.timers import Timing
 from offhook.sip.user_agent import Account, UserAgent
 from offhook.testing.clock import SeededIds, VirtualClock
 

@@ -37,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(importlib.import_module(COMMANDS[args.command][0]).run(args))
     except ConfigError as error:
+        if ": " in error.field:  # a file and the key in it
+            print(f"offhook {args.command}: {error}".rstrip(".") + ".", file=sys.stderr)
+            return WRONG_USAGE
         flag = error.field if error.field.startswith("-") else "--" + error.field.replace("_", "-")
         print(f"offhook {args.command}: {flag}: {error.problem}. {in_flags(error.remedy)}.", file=sys.stderr)
         return WRONG_USAGE

@@ -9,9 +9,11 @@ import os
 import signal
 import sys
 from dataclasses import fields
+from typing import Any
 
 from offhook import __version__
-from offhook.config import DEFAULT_SERVERS, LOG_LEVELS, Config
+from offhook.config import DEFAULT_SERVERS, LOG_LEVELS, Config, read_file
+from offhook.errors import ConfigError
 from offhook.gateway.app import Gateway
 
 DEFAULTS = {field.name: field.default for field in fields(Config)}
@@ -36,32 +38,35 @@ FORCED = 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags. Their names are those of `Config`'s fields, and their values are checked there."""
+    """The flags. Their names are those of `Config`'s fields, and their values are checked there.
+
+    A flag that is not given is absent from what is parsed, so that a file may say it.
+    """
+    parser.argument_default = argparse.SUPPRESS
     add = parser.add_argument
+    add("--config", metavar="FILE", help="a TOML file with any of the following, as media_address = ...; flags win")
+    servers = ",".join(DEFAULT_SERVERS)
     add(
         "--sip",
         metavar="URL[,URL]",
-        default=",".join(DEFAULT_SERVERS),
-        help="SIP servers, ws: or wss:, in the order in which they are tried (default %(default)s)",
+        help=f"SIP servers, ws: or wss:, in the order in which they are tried (default {servers})",
     )
     for flag, metavar, text in TEXTS:
         value = DEFAULTS[flag[2:].replace("-", "_")]
-        add(flag, metavar=metavar, default=value, help=text + (" (default %(default)s)" if value else ""))
+        add(flag, metavar=metavar, help=text + (f" (default {value})" if value else ""))
     for flag, choices, text in CHOICES:
         value = DEFAULTS[flag[2:].replace("-", "_")]
-        add(flag, metavar="|".join(choices), default=value, help=f"{text} (default %(default)s)")
+        add(flag, metavar="|".join(choices), help=f"{text} (default {value})")
     add(
         "--grace",
         type=float,
         metavar="SECONDS",
-        default=DEFAULTS["grace"],
-        help="how long an agent stays logged in without a desk (default %(default)g)",
+        help=f"how long an agent stays logged in without a desk (default {DEFAULTS['grace']:g})",
     )
     add(
         "--allow-origin",
         metavar="ORIGIN",
         action="append",
-        default=[],
         help="a page's origin that may connect, as https://desk.example.com; may be given several times",
     )
     add("--insecure-tls", action="store_true", help="take any certificate of a wss: server")
@@ -76,10 +81,21 @@ def run(args: argparse.Namespace) -> int:
 
 
 def new_config(args: argparse.Namespace) -> Config:
-    """The configuration that the flags mean. Raises `ConfigError`."""
-    given = {name: getattr(args, name) for name in DEFAULTS if name not in ("sip", "allow_origin")}
-    sip = tuple(url.strip() for url in args.sip.split(",") if url.strip())
-    return Config(sip=sip, allow_origin=tuple(args.allow_origin), **given)
+    """The configuration that the flags mean, and the file for what they leave open. Raises `ConfigError`."""
+    flags: dict[str, Any] = {name: value for name, value in vars(args).items() if name in DEFAULTS}
+    if "sip" in flags:
+        flags["sip"] = tuple(url.strip() for url in args.sip.split(",") if url.strip())
+    if "allow_origin" in flags:
+        flags["allow_origin"] = tuple(args.allow_origin)
+    path = getattr(args, "config", None)
+    if path is None:
+        return Config(**flags)
+    try:
+        return Config(**(read_file(path) | flags))
+    except ConfigError as error:
+        if error.field in flags or error.field not in DEFAULTS:
+            raise
+        raise ConfigError(f"{path}: {error.field}", error.problem, error.remedy) from None
 
 
 def log_to_stderr(level: str) -> None:

@@ -346,11 +346,13 @@ class AgentSession:
     def _sip(self, event: SipEvent, now: Now) -> None:
         match event:
             case Registered():
+                back = not self._presence.usable
                 for ticket in self._presence.registered(now):
                     self._execute(ticket, now)
                 if self._available:
                     self._controller.retrieve_all(now)
-                self._controller.probe_restored(now)
+                if back:
+                    self._controller.probe(now)
             case RegistrationFailed():
                 self._presence.refused(event, now)
             case ServerLost():

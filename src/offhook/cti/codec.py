@@ -12,13 +12,14 @@ from typing import Any, TypeAlias, get_args
 import msgspec
 
 from offhook.clock import Now
-from offhook.cti.commands import NOT_OURS, NOT_YET, Command, Login, Request, Resume
+from offhook.cti.commands import CHARACTERS, NOT_OURS, NOT_YET, Command, Login, Request, Resume
 from offhook.cti.errors import Failure, failure, missing_parameters
 from offhook.cti.events import CommandResult, ToDesk, error, result_error
 from offhook.errors import LocalError
 
 MAX_COMMAND_BYTES = 65536
 MAX_ID = 64
+MAX_ACTION = 64
 
 _COMMANDS: dict[str, type[Request]] = {str(command.__struct_config__.tag): command for command in get_args(Command)}
 _FIELDS = {
@@ -66,14 +67,15 @@ def decode_command(text: str | bytes, *, password_optional: bool = False) -> Com
     command_id = envelope.get("id")
     if command_id is not None and not (isinstance(command_id, str) and 0 < len(command_id) <= MAX_ID):
         action = name if isinstance(name, str) else None
-        refused = failure("invalid-parameter", f"id must be a string of 1 to {MAX_ID} characters")
+        refused = _wrong_parameter(f"id must be a string of 1 to {MAX_ID} characters")
         raise CommandRefused(refused, action=action, dialog_id=_dialog_id(parameter))
-    if not isinstance(name, str) or len(name) > 64:
-        raise CommandRefused(failure("invalid-command", "action must be a string"), id=command_id)
+    if not isinstance(name, str) or len(name) > MAX_ACTION:
+        text = f"action must be a string of at most {MAX_ACTION} characters"
+        raise CommandRefused(failure("invalid-command", text), id=command_id)
     if parameter is None:
         parameter = {}
     if not isinstance(parameter, dict):
-        raise CommandRefused(failure("invalid-parameter", "parameter must be an object"), action=name, id=command_id)
+        raise CommandRefused(_wrong_parameter("parameter must be an object"), action=name, id=command_id)
     try:
         return _command(name, parameter, command_id, password_optional)
     except _Wrong as wrong:
@@ -129,9 +131,20 @@ def _command(name: str, parameter: Parsed, command_id: str | None, password_opti
     try:
         command: Command = msgspec.convert({**given, "id": command_id, "action": name}, kind, strict=True)  # type: ignore[assignment]
     except msgspec.ValidationError as problem:
-        text = str(problem).replace("`$.", "`parameter.")
-        raise _Wrong(failure("invalid-parameter", text)) from None
+        raise _Wrong(_wrong_parameter(_in_words(str(problem)))) from None
     return command
+
+
+def _wrong_parameter(text: str) -> Failure:
+    return failure("invalid-parameter", text, text)
+
+
+def _in_words(problem: str) -> str:
+    """What msgspec says is wrong with a parameter, for people."""
+    name = problem.rpartition("`$.")[2].rstrip("`")
+    if "regex" in problem and name in CHARACTERS:
+        return f"{name} may only have {CHARACTERS[name]} - at `parameter.{name}`"
+    return problem.replace("`$.", "`parameter.")
 
 
 def _dialog_id(parameter: object) -> str | None:

@@ -13,6 +13,8 @@ from msgspec import Meta, Struct
 Name = Annotated[str, Meta(max_length=256)]
 DialogId = Annotated[str, Meta(max_length=256)]
 Number = Annotated[str, Meta(max_length=128)]
+# What becomes the user part of our own URIs, and a name in traces: the characters that numbers may have.
+Extension = Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9\-_.!~*'()&=+$,/#]+$(?!\n)")]
 Secret = Annotated[str, Meta(max_length=1024)]
 # `$(?!\n)`: Python's `$` alone also matches before a last line feed, JavaScript's does not.
 Digits = Annotated[str, Meta(max_length=64, pattern=r"^[0-9A-D*#]+$(?!\n)")]
@@ -33,7 +35,7 @@ class Request(Struct, frozen=True, kw_only=True, tag_field="action"):
 
 
 class Login(Request, frozen=True, kw_only=True, tag="login"):
-    extension: Name
+    extension: Extension
     password: Secret
     loginId: str | None = None
 
@@ -41,7 +43,7 @@ class Login(Request, frozen=True, kw_only=True, tag="login"):
 class Resume(Request, frozen=True, kw_only=True, tag="resume"):
     """Come back to an agent's event stream after event `seq`; proves the password or a token."""
 
-    extension: Name
+    extension: Extension
     stream: Name
     seq: Annotated[int, Meta(ge=0)]
     password: Secret | None = None
@@ -129,6 +131,9 @@ Command = (
     | GetDialog
     | GetStats
 )
+
+CHARACTERS = {"extension": "letters, digits and - _ . ! ~ * ' ( ) & = + $ , / #", "message": "0-9 A-D * #"}
+"""What the parameters with a pattern may have in them, in words."""
 
 DialogCommand = (
     AnswerCall

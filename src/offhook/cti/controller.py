@@ -158,11 +158,11 @@ class Controller:
             self.work.outbox.reply(origin, event_of(call.kind, again(call.dialog), self.work.extension))
         return bool(calls)
 
-    def probe_restored(self, now: Now) -> None:
-        """Ask whether calls of another process still exist."""
+    def probe(self, now: Now) -> None:
+        """Ask whether the calls still exist: while the server was out of reach, nobody could have told their end."""
         for call in self.work.up():
-            if call.restored and call.session is not None:
-                self._probes[self.work.ua.options(call.session, now)] = call
+            assert call.session is not None, "a call that is up has a session"
+            self._probes[self.work.ua.options(call.session, now)] = call
 
     # The user agent
 

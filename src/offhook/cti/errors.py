@@ -106,7 +106,7 @@ def invalid_action(action: str, code: str = "wrong-state", detail: str | None = 
 
 
 def missing_parameters(names: list[str]) -> Failure:
-    return failure("missing-parameter", MISSING + ", ".join(names))
+    return failure("missing-parameter", MISSING + ", ".join(names), f"Give {', '.join(names)}.")
 
 
 def media_failure(code: str, detail: str) -> Failure:

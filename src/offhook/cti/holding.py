@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from offhook.clock import Now
 from offhook.cti.call import Call, Phase, Renegotiation, Stage, Task
-from offhook.cti.commands import HoldCall, MuteCall
+from offhook.cti.commands import HoldCall, MuteCall, RetrieveCall
 from offhook.cti.dialect import readable
 from offhook.cti.dialog import again, moved, muted
 from offhook.cti.errors import Failure, failure, invalid_action, media_failure
@@ -22,6 +22,7 @@ from offhook.media.sdp import Session
 AGAIN_TIMER = "again:"
 AGAIN = 0.25
 """Seconds until a re-INVITE is tried again that the session could not take at that moment."""
+TERMINATED = 487
 
 
 def holds(sdp: str) -> bool | None:
@@ -115,6 +116,10 @@ class Holding:
             return
         if call.session not in self._work.ua.sessions():
             return  # it ended by this (481): DROPPED comes next and tells it all
+        if status == TERMINATED and call.renegotiation is not None and self._is_renegotiating(call):
+            # RFC 3261 §15.1.2: so a request is answered that a BYE ends, and the BYE comes next. If not, try again.
+            self._wait(call, call.renegotiation, now)
+            return
         hold = call.renegotiation is not None and call.renegotiation.hold
         detail = f"The other side answered {status} {readable(phrase)}; the call is as it was."
         why = failure("hold-refused" if hold else "retrieve-refused", readable(phrase) or str(status), detail)
@@ -146,8 +151,12 @@ class Holding:
         self._work.timers.set(self._work.owner, f"{AGAIN_TIMER}{call.id}", now.monotonic + AGAIN)
 
     def _finish(self, call: Call, why: Failure | None, now: Now) -> None:
-        if call.task is not None and call.task.command.action in ("holdCall", "retrieveCall"):
+        if self._is_renegotiating(call):
             self._tasks.finish(call, why, now)
+
+    def _is_renegotiating(self, call: Call) -> bool:
+        """Whether its task is a hold or retrieve; one that ran out of time leaves its re-INVITE behind."""
+        return call.task is not None and isinstance(call.task.command, HoldCall | RetrieveCall)
 
     # The other side's
 

@@ -27,5 +27,6 @@ def refuse_number(number: str, monitoring_prefix: str) -> Failure | None:
 def refuse_text(name: str, value: str) -> Failure | None:
     """Why the value of a parameter cannot go into a header; None where it may."""
     if _TEXT.fullmatch(value) is None:
-        return failure("invalid-parameter", f"{name} has characters that cannot be sent - at `parameter.{name}`")
+        text = f"{name} has characters that cannot be sent - at `parameter.{name}`"
+        return failure("invalid-parameter", text, text)
     return None

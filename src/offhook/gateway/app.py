@@ -39,7 +39,7 @@ from offhook.media.engine import EngineRequest, MediaEngine
 from offhook.media.null import NullEngine
 from offhook.sip.flow import FlowOutput
 from offhook.sip.tracing import TracedMessage, format_traced
-from offhook.transport.websocket_client import WebSocketTransport
+from offhook.transport.clients import ClientTransport
 
 logger = logging.getLogger(__name__)
 
@@ -103,10 +103,11 @@ class Station:
         )
         self.hub = Hub(settings, ids=SystemIds())
         self._engine = new_engine(config)
-        self._trace = TraceFile(config.sip_trace) if config.sip_trace else None
-        self._transport = WebSocketTransport(
+        self._transport = ClientTransport(
             self.put, insecure_tls=config.insecure_tls, ca_file=config.ca_file or None, trace=self._traced
         )
+        # Last of those that may refuse the configuration: it alone has something to close.
+        self._trace = TraceFile(config.sip_trace) if config.sip_trace else None
         self._driver = Driver(self.hub, self._ports())
         self._subscribers: dict[str, Subscriber] = {}
         self._serial = 0

@@ -16,7 +16,7 @@ from offhook.clock import Ids, Now, Timers
 from offhook.cti import codec
 from offhook.cti.agent import AgentSession, AgentSettings, Finished, Publish, Reply
 from offhook.cti.commands import Command, Login, Logout, Resume
-from offhook.cti.errors import Failure, failure, invalid_action
+from offhook.cti.errors import INVALID_CREDENTIALS, Failure, failure, invalid_action
 from offhook.cti.events import ToDesk, error, login_refused
 from offhook.errors import StateError
 from offhook.media.engine import (
@@ -470,8 +470,10 @@ class Hub:
 
     def _refuse_password(self, connection: _Connection, command: Login | Resume, now: Now) -> None:
         logger.warning("= %s: a wrong password for agent %s", connection.name, masked(command.extension))
-        self._tell(connection, *login_refused(command.extension, now.wall, self._utc_offset(now)))
-        self._tell(connection, codec.failed(command, failure("credentials-refused")))
+        told = login_refused(command.extension, now.wall, self._utc_offset(now))
+        # A desk that is in, and guesses, stays in: without the LOGOUT that comes before the Error.
+        self._tell(connection, *(told if connection.agent is None else told[1:]))
+        self._tell(connection, codec.failed(command, failure("credentials-refused", INVALID_CREDENTIALS)))
         self._count_wrong_password(connection)
 
     def _count_wrong_password(self, connection: _Connection) -> None:

@@ -7,6 +7,7 @@ full-scale square wave (RFC 6464 §3), so a full-scale sine is -3.01 and digital
 from __future__ import annotations
 
 import math
+import struct
 import wave
 from fractions import Fraction
 
@@ -148,7 +149,8 @@ def read_wav(path: str) -> tuple[Samples, int]:
             if width != 2 or channels not in (1, 2) or not 4000 <= rate <= 192000:
                 raise MediaError(f"{path}: not a 16 bit PCM WAV file, mono or stereo")
             data = file.readframes(min(file.getnframes(), rate * MAX_WAV_SECONDS))
-    except (OSError, EOFError, wave.Error) as error:
+    # ValueError: a path with NUL in it; RuntimeError: wave at chunks whose lengths contradict each other.
+    except (OSError, EOFError, ValueError, RuntimeError, wave.Error) as error:
         raise MediaError(f"{path}: cannot be read as WAV file: {error}") from error
     samples = np.frombuffer(data[: len(data) // (2 * channels) * 2 * channels], dtype="<i2").astype(np.int16)
     if channels == 2:
@@ -162,7 +164,7 @@ class WavWriter:
     def __init__(self, path: str, rate: int) -> None:
         try:
             self._opened = open(path, "wb")
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: NUL in the path
             raise MediaError(f"{path}: cannot be written: {error}") from error
         self._file = wave.open(self._opened, "wb")
         self._file.setnchannels(1)
@@ -177,7 +179,9 @@ class WavWriter:
 
     def close(self) -> None:
         try:
-            self._file.close()
-            self._opened.close()
-        except OSError as error:
+            try:
+                self._file.close()
+            finally:
+                self._opened.close()
+        except (OSError, struct.error) as error:  # struct.error: longer than a WAV header can say
             raise MediaError(f"the WAV file cannot be written: {error}") from error

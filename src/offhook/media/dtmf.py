@@ -150,7 +150,7 @@ class DigitReceiver:
     """
 
     def __init__(self, clock_rate: int) -> None:
-        self._rate = clock_rate
+        self.clock_rate = clock_rate
         self._event: int | None = None
         self._begin = 0
         self._before = 0  # duration of the segments that are over
@@ -193,14 +193,14 @@ class DigitReceiver:
     def _continues(self, timestamp: int) -> bool:
         """Whether it begins about where the segment before could not go on: no digit lasts that long by accident."""
         length = (timestamp - self._begin) & 0xFFFFFFFF
-        return _LONGEST - self._rate // 5 <= length <= _LONGEST
+        return _LONGEST - self.clock_rate // 5 <= length <= _LONGEST
 
     def _finish(self) -> list[ReceivedDigit]:
         event, self._event = self._event, None
         if event is None:
             return []
         self._ended.append(self._begin)
-        return [ReceivedDigit(DIGITS[event], (self._before + self._duration) * 1000 // self._rate)]
+        return [ReceivedDigit(DIGITS[event], (self._before + self._duration) * 1000 // self.clock_rate)]
 
 
 def _older(timestamp: int, than: int) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from offhook.errors import MediaError
-from offhook.media.audio import Resampler, Samples, WavWriter, frame_size, read_wav, resample, tone
+from offhook.media.audio import SILENCE_DB, Resampler, Samples, WavWriter, frame_size, read_wav, resample, tone
 from offhook.media.engine import Echo, Frames, FrameSink, FromPeer, NoSink, Sink, Source, Tone, WavFile, WavSink
 from offhook.media.inbound import Heard
 
@@ -23,6 +23,9 @@ logger = logging.getLogger(__name__)
 WAV_SINK_RATE = 16000
 _QUEUED = 10  # frames that an async iterator may be ahead
 _KEPT_FILES = 16
+_ENDING_SECONDS = 2.0
+"""So long the clean-up of an async iterator is waited for."""
+_LOWEST_RATE, _HIGHEST_RATE = 4000, 192_000
 
 
 class Feed(Protocol):
@@ -41,6 +44,11 @@ class Heardable(Protocol):
     heard: Heard | None
     heard_number: int
 
+    @property
+    def heard_level(self) -> float:
+        """Of what it hears, in dBov."""
+        ...
+
     def want_samples(self) -> None:
         """Decode for the next second, somebody needs the samples."""
         ...
@@ -53,6 +61,12 @@ class Library:
         self._kept: OrderedDict[tuple[str, int], Samples] = OrderedDict()
         self._coming: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._broken: set[tuple[str, int]] = set()
+        self._readers: set[asyncio.Task[None]] = set()
+
+    def keep(self, reader: asyncio.Task[None]) -> None:
+        """A task that reads a source; `close` waits for its end."""
+        self._readers.add(reader)
+        reader.add_done_callback(self._readers.discard)
 
     def samples(self, path: str, rate: int) -> Samples | None:
         """None while the file is being read, or if it cannot be."""
@@ -69,11 +83,11 @@ class Library:
         self._broken = {key for key in self._broken if key[0] != path}
 
     async def close(self) -> None:
-        tasks = list(self._coming.values())
+        tasks = [*self._coming.values(), *self._readers]
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks)
+            await asyncio.wait(tasks, timeout=_ENDING_SECONDS)
 
     async def _read(self, key: tuple[str, int]) -> None:
         def read() -> Samples:
@@ -92,15 +106,18 @@ class Library:
 
 
 def make_feed(source: Source, library: Library, own: Heardable, peer: Callable[[str], Heardable | None]) -> Feed | None:
-    """The running side of a source; None is silence."""
+    """The running side of a source; None is silence. Raises MediaError for frames at a rate that has no 20 ms."""
     if isinstance(source, Tone):
         return ToneFeed(source)
     if isinstance(source, WavFile):
         library.forget(source.path)
         return WavFeed(source, library)
     if isinstance(source, Frames):
+        _check_rate(source.rate)
         return (
-            CallFeed(source.source, source.rate) if callable(source.source) else AsyncFeed(source.source, source.rate)
+            CallFeed(source.source, source.rate)
+            if callable(source.source)
+            else AsyncFeed(source.source, source.rate, library.keep)
         )
     if isinstance(source, Echo):
         return HeardFeed(lambda: own)
@@ -200,11 +217,14 @@ class CallFeed:
 class AsyncFeed:
     """An async iterator, read a few frames ahead; silence where it does not keep up."""
 
-    def __init__(self, source: AsyncIterator[Frame], rate: int) -> None:
+    def __init__(
+        self, source: AsyncIterator[Frame], rate: int, keep: Callable[[asyncio.Task[None]], None] = lambda task: None
+    ) -> None:
         self._rate = rate
         self._resampled = _Resampled()
         self._queue: asyncio.Queue[Samples] = asyncio.Queue(_QUEUED)
         self._task = asyncio.get_running_loop().create_task(self._read(source), name="source of frames")
+        keep(self._task)
 
     def frame(self, number: int, rate: int) -> Samples | None:
         if self._queue.empty():
@@ -223,7 +243,10 @@ class AsyncFeed:
         finally:
             end = getattr(source, "aclose", None)
             if end is not None:
-                await end()
+                try:
+                    await end()
+                except Exception:
+                    logger.exception("a source of frames did not end well")
 
 
 class HeardFeed:
@@ -236,6 +259,12 @@ class HeardFeed:
         self._other = other
         self._number = -1
         self._resampled = _Resampled()
+
+    @property
+    def level(self) -> float:
+        """Of what is passed on, in dBov."""
+        other = self._other()
+        return SILENCE_DB if other is None else other.heard_level
 
     def passed_on(self, codec: str) -> tuple[bytes | None, bool]:
         """The payload to send as it is, or None; and whether a packet was lost there."""
@@ -279,11 +308,13 @@ class Recipient(Protocol):
 
 
 def make_recipient(sink: Sink) -> Recipient | None:
-    """The running side of a sink; None where nobody listens. Raises MediaError for a file that cannot be written."""
+    """The running side of a sink; None where nobody listens. Raises MediaError for a file that cannot be written,
+    or frames at a rate that has no 20 ms."""
     if isinstance(sink, WavSink):
         return FileRecipient(sink.path)
     if isinstance(sink, NoSink):
         return None
+    _check_rate(sink.rate)
     return CallRecipient(sink)
 
 
@@ -333,6 +364,11 @@ class CallRecipient:
 
     def close(self) -> None:
         self._sink = None
+
+
+def _check_rate(rate: int) -> None:
+    if not _LOWEST_RATE <= rate <= _HIGHEST_RATE or rate % 50:
+        raise MediaError(f"frames at {rate} Hz: the rate is {_LOWEST_RATE} to {_HIGHEST_RATE}, a multiple of 50")
 
 
 def _fit(samples: Samples, size: int) -> Samples:

@@ -60,14 +60,12 @@ class Inbound:
     def configure(self, formats: Mapping[int, PayloadFormat]) -> None:
         """The payload types that may come."""
         self._formats = dict(formats)
-        events = [each for each in formats.values() if each.name.lower() == "telephone-event"]
-        if self._digits is None and events:
-            self._digits = DigitReceiver(events[0].clock_rate)
 
     def pause(self) -> None:
         """The stream is held: forget what is buffered, count no loss until it comes again."""
         self.reception.pause()
         self._flush()
+        self.level = SILENCE_DB
 
     def receive(self, data: bytes, now: float) -> list[ReceivedDigit]:
         """A decrypted RTP packet that came at `now` (monotonic); the digits that ended by it."""
@@ -134,7 +132,7 @@ class Inbound:
         return mos(self.codec, share, self.delay + 0.020 + (round_trip or 0.0) / 2)
 
     def _receive_event(self, known: PayloadFormat, timestamp: int, payload: bytes, now: float) -> list[ReceivedDigit]:
-        if self._digits is None:
+        if self._digits is None or self._digits.clock_rate != known.clock_rate:  # an offer of ours has two of them
             self._digits = DigitReceiver(known.clock_rate)
         return self._digits.receive(timestamp, payload, now)
 

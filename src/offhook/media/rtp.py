@@ -20,6 +20,10 @@ _GAP = 3000
 _REMEMBERED = 256
 """How far back duplicates are noticed and late packets still count."""
 
+_SENT_KEPT = 8
+_DELAY_OFF = 0.1
+"""A far side that measures its delay coarsely may say that much more than has passed."""
+
 _FIRST_REPORT, _SECOND_REPORT, _INTERVAL = 0.5, 2.0, 5.0
 
 
@@ -228,6 +232,7 @@ class Reports:
         self._spread = 0.8 + 0.4 * ((ssrc * 2654435761 & 0xFFFFFFFF) / 0x100000000)
         self._due = now.monotonic + _FIRST_REPORT * self._spread
         self._written = 0
+        self._sent: dict[int, float] = {}  # our last SRs: middle 32 bits of the NTP time, sent at (monotonic)
         self._last_sr: tuple[int, float] | None = None  # middle 32 bits of the far side's NTP time, heard at
 
     def due(self, monotonic: float) -> bool:
@@ -246,6 +251,9 @@ class Reports:
         count = 1 if block else 0
         if sent is not None:
             ntp = _ntp(now.wall)
+            self._sent[(ntp >> 16) & 0xFFFFFFFF] = now.monotonic
+            if len(self._sent) > _SENT_KEPT:
+                del self._sent[next(iter(self._sent))]
             body = _SENDER.pack(
                 self._ssrc,
                 ntp >> 32,
@@ -271,10 +279,11 @@ class Reports:
 
     def _learn(self, block: ReportBlock, now: Now) -> None:
         self.remote_loss = block.fraction_lost / 256.0
-        if block.last_sr:
-            passed = (((_ntp(now.wall) >> 16) & 0xFFFFFFFF) - block.last_sr - block.delay) & 0xFFFFFFFF
-            if passed < 30 << 16:  # what is more is nonsense, or a clock that was set
-                self.round_trip = passed / 65536.0
+        sent = self._sent.get(block.last_sr)
+        if sent is not None:  # by the clock that nobody sets, and never by an SR that was not ours
+            passed = now.monotonic - sent - block.delay / 65536.0
+            if passed > -_DELAY_OFF:
+                self.round_trip = max(0.0, passed)
 
     def _block(self, now: Now, ssrc: int, reception: Reception) -> bytes:
         fraction, lost, highest, jitter = reception.report()

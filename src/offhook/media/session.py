@@ -96,7 +96,11 @@ class MediaSession:
         self.streams.muted = muted
 
     def set_source(self, source: Source) -> None:
-        self.streams.set_feed(make_feed(source, self._around.library, self.streams, self._peer_streams))
+        try:
+            self.streams.set_feed(make_feed(source, self._around.library, self.streams, self._peer_streams))
+        except MediaError as error:
+            self.streams.set_feed(None)
+            logger.warning("silence is sent: %s", error)
 
     def set_sink(self, sink: Sink) -> None:
         try:
@@ -169,11 +173,12 @@ class MediaSession:
         assert self._negotiation.agreement is not None
         self._agreed(self._negotiation.agreement)
         self._tell(AnswerCreated(request.id, self.name, text))
+        self._current = None  # it has had its outcome, whatever comes of the connecting
         await self._link.connect(offer.remote, role)
 
     def _agreed(self, agreement: Agreement) -> None:
         for dropped in self.streams.configure(agreement, self._around.pacer.number):
-            self._tell(EngineFailed(dropped, self.name, "unsupported", "telephone-event is not agreed on any more"))
+            self._tell(EngineFailed(dropped, self.name, "unsupported", "digits can no longer be sent (hold, or telephone-event is gone)"))
 
     def _send_digits(self, request: SendDigits) -> None:
         digits = self.streams.outbound.digits

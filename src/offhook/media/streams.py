@@ -39,6 +39,11 @@ class AudioStreams:
         self._samples_until = 0.0
 
     @property
+    def heard_level(self) -> float:
+        """The level of what comes in, in dBov."""
+        return self.inbound.level
+
+    @property
     def sends(self) -> bool:
         return self._sends
 
@@ -49,6 +54,8 @@ class AudioStreams:
         if not agreement.receives:
             self.inbound.pause()
         self._sends, self._receives = agreement.sends, agreement.receives
+        if not self._sends and self.outbound.digits is not None:
+            dropped += self.outbound.digits.clear()
         return dropped
 
     def set_feed(self, feed: Feed | None) -> None:
@@ -88,8 +95,8 @@ class AudioStreams:
         if self._receives:
             wanted = self._recipient is not None or at < self._samples_until
             heard = self.inbound.pull(at, decode=wanted)
-            for digit in self.inbound.expire(at):
-                self._tell(DigitReceived(self._media, digit.digit, digit.duration_ms))
+        for digit in self.inbound.expire(at):
+            self._tell(DigitReceived(self._media, digit.digit, digit.duration_ms))
         self.heard, self.heard_number = heard, number
         if self._recipient is not None:
             if heard is None:
@@ -138,6 +145,7 @@ class AudioStreams:
         if isinstance(feed, HeardFeed):
             payload, lost = feed.passed_on(outbound.encoder.name)
             if payload is not None:
+                outbound.level = feed.level
                 return outbound.send_payload(number, payload)
             if lost:
                 outbound.skip()

@@ -39,6 +39,7 @@ logger = logging.getLogger(__name__)
 PRIVATE_NAMES: dict[str, tuple[str, ...]] = {
     "aioice.ice.Connection": (
         "_check_list",
+        "_early_checks",
         "_local_candidates",
         "_local_candidates_start",
         "_local_candidates_end",
@@ -97,12 +98,14 @@ class Certificate(RTCCertificate):
 class _Datagrams(aioice.ice.StunProtocol):
     """The socket: STUN to aioice, the rest past it (RFC 7983)."""
 
+    receiver: _Agent
+
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
         try:
             if data and isinstance(data, bytes):
                 if data[0] < 4:
                     super().datagram_received(data, addr)
-                else:
+                elif self.receiver.knows(addr[0], addr[1]):
                     self.receiver.data_received(data, 1)
         except Exception as error:  # a hostile packet must not take the socket with it
             logger.debug("dropped a packet: %s", type(error).__name__)
@@ -119,6 +122,7 @@ class _Agent(aioice.ice.Connection):
         self._media = media
         self._triggered: list[CandidatePair] = []
         self.sockets: list[tuple[str, int]] = []
+        self._last_known: tuple[str, int] | None = None
 
     async def bind(self, sockets: list[tuple[str, int]]) -> None:
         """Open the sockets and gather (port 0: any)."""
@@ -152,6 +156,19 @@ class _Agent(aioice.ice.Connection):
             task.cancel()
         self._local_candidates += [task.result()[0] for task in done if task.exception() is None]
 
+    def knows(self, host: str, port: int) -> bool:
+        """Whether that address is of the far side: told in its SDP, or learned by an authenticated check.
+
+        Nobody else's packets are looked at: DTLS takes alerts in the clear until its handshake is done, and SRTP costs.
+        """
+        if self._last_known == (host, port):
+            return True
+        known = any(each.host == host and each.port == port for each in self._remote_candidates)
+        if known or any(check[1][:2] == (host, port) for check in self._early_checks):
+            self._last_known = (host, port)
+            return True
+        return False
+
     def data_received(self, data: bytes, component: int) -> None:
         first = data[0]
         if 127 < first < 192:
@@ -160,7 +177,7 @@ class _Agent(aioice.ice.Connection):
             self._queue.put_nowait((data, component))
 
     def request_received(self, message: stun.Message, addr: tuple[str, int], protocol: Any) -> None:
-        if len(self._remote_candidates) > 2 * MAX_REMOTE_CANDIDATES:
+        if len(self._remote_candidates) + len(self._early_checks) > 2 * MAX_REMOTE_CANDIDATES:
             return  # a peer that asks from ever new ports
         super().request_received(message, addr, protocol)
 
@@ -218,9 +235,11 @@ class _Dtls(RTCDtlsTransport):
 
     def _validate_peer_identity(self, remoteParameters: RTCDtlsParameters) -> None:
         certificate = None if self._ssl is None else self._ssl.get_peer_certificate()
-        told = {each.algorithm: each.value for each in remoteParameters.fingerprints}
+        told: dict[str, set[str]] = {}  # several of one hash: any of them (RFC 8122 §5.1)
+        for each in remoteParameters.fingerprints:
+            told.setdefault(each.algorithm, set()).add(each.value)
         matches = certificate is not None and all(
-            certificate.digest(name.replace("-", "")).decode() == value for name, value in told.items()
+            certificate.digest(name.replace("-", "")).decode() in values for name, values in told.items()
         )
         if not told or not matches:
             self._set_state(State.FAILED)
@@ -256,6 +275,7 @@ class SecureTransport:
         self.role: Role | None = None
         self.connected = False
         self.closed = False
+        self.candidates: tuple[Candidate, ...] = ()
         self._certificate = certificate or Certificate.generateCertificate()
         self._deliver = deliver
         self._lost = lost
@@ -269,6 +289,8 @@ class SecureTransport:
         await self._agent.bind([(address, 0) for address in _addresses(self._address)])
         if not self._agent.sockets:
             raise MediaError("no address to receive audio on")
+        # Kept: while it begins anew, at the same sockets, the agent has none.
+        self.candidates = tuple(Candidate.parse(each.to_sdp()) for each in self._agent.local_candidates)
 
     @property
     def ufrag(self) -> str:
@@ -284,13 +306,9 @@ class SecureTransport:
         return self._certificate.sha256
 
     @property
-    def candidates(self) -> tuple[Candidate, ...]:
-        return tuple(Candidate.parse(each.to_sdp()) for each in self._agent.local_candidates)
-
-    @property
     def address(self) -> tuple[str, int]:
         """Of the default candidate, for the c= and m= lines."""
-        best = max(self._agent.local_candidates, key=lambda each: (each.type == "srflx", each.priority))
+        best = max(self.candidates, key=lambda each: (each.type == "srflx", each.priority))
         return best.host, best.port
 
     async def connect(self, remote: RemoteEnd, role: Role) -> None:

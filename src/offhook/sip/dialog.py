@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from offhook.errors import RemoteError
 from offhook.sip.fields import Address
 from offhook.sip.message import Headers, Request, Response
+from offhook.sip.uri import Uri
 
 RESTORE_GAP = 1000
 """CSeqs that a restored dialog leaves out: the snapshot may be older than the last request. Gaps harm nothing, while
 a CSeq used twice is taken for a repetition."""
+
+
+def address_of(uri: Uri) -> str:
+    """A URI as it may stand in a Request-URI: without headers (RFC 3261 §12.2.1.1, §19.1.1)."""
+    return str(replace(uri, headers=()) if uri.headers else uri)
 
 
 class Numbering:
@@ -85,7 +92,7 @@ class Dialog:
             local=request.from_,
             remote=response.to,
             # Without a Contact the request's own target is all there is; the 2xx corrects it.
-            remote_target=request.uri if contact is None else str(contact.uri),
+            remote_target=request.uri if contact is None else address_of(contact.uri),
             route_set=tuple(f"<{route.uri}>" for route in reversed(response.record_routes)),
             numbering=numbering,
             remote_cseq=None,
@@ -102,7 +109,7 @@ class Dialog:
             call_id=request.call_id,
             local=request.to.with_tag(tag),
             remote=request.from_,
-            remote_target=str(contact.uri),
+            remote_target=address_of(contact.uri),
             route_set=tuple(f"<{route.uri}>" for route in request.record_routes),
             numbering=numbering,
             remote_cseq=request.cseq.number,
@@ -121,7 +128,7 @@ class Dialog:
         """A target refresh (INVITE, UPDATE) and the 2xx to one may move the peer (RFC 3261 12.2)."""
         contact = message.contact
         if contact is not None:
-            self.remote_target = str(contact.uri)
+            self.remote_target = address_of(contact.uri)
 
     def request(self, method: str, number: int | None = None) -> Request:
         """A request in this dialog (RFC 3261 12.2.1.1), but for Via, body and what its method needs.
@@ -131,7 +138,7 @@ class Dialog:
         target, routes = self.remote_target, list(self.route_set)
         if routes and "lr" not in Address.parse(routes[0]).uri.parameters:
             # A strict router wants itself in the Request-URI, and the target last.
-            target, routes = str(Address.parse(routes[0]).uri), [*routes[1:], f"<{self.remote_target}>"]
+            target, routes = address_of(Address.parse(routes[0]).uri), [*routes[1:], f"<{self.remote_target}>"]
         headers = Headers([("Route", route) for route in routes])
         headers.add("Max-Forwards", "70")
         headers.add("From", str(self.local))

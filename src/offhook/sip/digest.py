@@ -13,12 +13,10 @@ from typing import Final
 from offhook.clock import Ids, Now
 from offhook.errors import LocalError, ParseError
 from offhook.sip.fields import Challenge, Credentials
-from offhook.sip.message import Request, Response
+from offhook.sip.message import Headers, Request, Response
 
 # Names of RFC 7616 section 6.1 in lower case, and what hashlib calls the function.
 _HASHES: Final = {"md5": "md5", "sha-256": "sha256", "sha-512-256": "sha512_256"}
-_MAX_TRIES: Final = 3
-"""Challenges answered in a row for one request, stale ones included."""
 _MAX_NONCES: Final = 32
 """Nonces of which a client remembers the count."""
 _MAX_SERVER_NONCES: Final = 65536
@@ -68,16 +66,6 @@ def compute_response(
     return digest_hash(algorithm, f"{ha1}:{nonce}:{nc}:{cnonce}:{qop}:{ha2}")
 
 
-@dataclass(slots=True)
-class _Answered:
-    """The last request that was answered for a realm."""
-
-    call_id: str
-    method: str
-    cseq: int
-    tries: int
-
-
 class DigestClient:
     """Answers the challenges of one account's servers.
 
@@ -99,35 +87,30 @@ class DigestClient:
         self._realm = realm
         self._ids = ids
         self._counts: dict[str, int] = {}
-        self._answered: dict[tuple[bool, str], _Answered] = {}
 
-    def answer(self, response: Response, method: str, uri: str, body: bytes = b"") -> tuple[str, str] | None:
+    def answer(
+        self, response: Response, method: str, uri: str, body: bytes = b"", *, refused: Headers | None = None
+    ) -> tuple[str, str] | None:
         """Header name and value that answer a 401 or 407 to the request (`method`, `uri`, `body`), or None.
 
         The topmost challenge that can be answered counts (RFC 8760 section 2.4). None where none can: another realm or
-        algorithm, or credentials that were refused, which is so where a request already carried them and the new
-        challenge is not stale. The request is recognised by Call-ID and method, with the CSeq raised by one.
+        algorithm, or credentials that were refused: `refused` are the headers of the request that was challenged, and
+        what carried credentials for that realm already is answered only where the challenge is stale (RFC 7616 §3.3).
+        How many challenges to one request are answered is not counted here.
         """
         proxy = response.status == 407
+        name = "Proxy-Authorization" if proxy else "Authorization"
         try:
             lines = response.headers.all("Proxy-Authenticate" if proxy else "WWW-Authenticate")
-            call_id, cseq = response.call_id, response.cseq.number
             challenges = [challenge for line in lines for challenge in _parse_leniently(line)]
         except ParseError:
             return None
         for challenge in challenges:
             if not self._can_answer(challenge):
                 continue
-            realm = challenge.parameters["realm"]
-            last = self._answered.get((proxy, realm))
-            tries = 0
-            if last is not None and last.call_id == call_id and last.method == method and 0 <= cseq - last.cseq <= 1:
-                tries = last.tries
             stale = challenge.parameters.get("stale", "").lower() == "true"
-            if tries and (not stale or tries >= _MAX_TRIES):
+            if not stale and challenge.parameters["realm"] in _realms(refused, name):
                 return None
-            self._answered[(proxy, realm)] = _Answered(call_id, method, cseq, tries + 1)
-            name = "Proxy-Authorization" if proxy else "Authorization"
             return name, str(self.credentials(challenge, method, uri, body))
         return None
 
@@ -194,6 +177,12 @@ class DigestClient:
         if len(self._counts) > _MAX_NONCES:
             del self._counts[next(iter(self._counts))]
         return count
+
+
+def _realms(headers: Headers | None, name: str) -> set[str]:
+    """The realms for which a request of ours carried credentials."""
+    lines = [] if headers is None else headers.all(name)
+    return {given.parameters.get("realm", "") for line in lines for given in Credentials.parse_many(line)}
 
 
 def _choose_qop(offered: str | None) -> str | None:

@@ -80,6 +80,8 @@ class InviteReceived:
     request: Request
     offer: str | None = field(repr=False)
     """None: the caller wants our offer in the 200 (then give one to `accept`)."""
+    replaces: str | None = None
+    """The session that this call is to take the place of (RFC 3891): `accept` ends it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ class Progress:
     session: str
     status: int
     response: Response
+    fork: str = field(default="", compare=False)
+    """Which of the branches of a forked INVITE (the peer's tag); empty where it makes no dialog."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,8 @@ class AnswerReceived:
     session: str
     answer: str = field(repr=False)
     early: bool = False
+    fork: str = field(default="", compare=False)
+    """Whose answer to our INVITE it is, as in `Progress`: the last one told holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +179,51 @@ class DisplayUpdated:
     """`X-FS-Attended-Transfer: true`: we were consulted and now have the customer."""
 
 
+# Transfers that we asked for
+
+
+@dataclass(frozen=True, slots=True)
+class ReferAccepted:
+    """The REFER got a 2xx: the peer tries. Without `subscribed` it will not say what comes of it (RFC 4488)."""
+
+    session: str
+    id: str
+    status: int
+    subscribed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ReferProgress:
+    """What the peer says of the call that it was asked to make, in a NOTIFY; it may come before `ReferAccepted`."""
+
+    session: str
+    id: str
+    status: int
+    phrase: str
+    final: bool
+    """The outcome: 2xx for success (FreeSWITCH in its stock configuration says that before the target rings)."""
+    over: bool
+    """The subscription is over: nothing more will come."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferFailed:
+    """The REFER was refused, or not answered (408, 503); the session goes on."""
+
+    session: str
+    id: str
+    status: int
+    phrase: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReferExpired:
+    """No news of the outcome came, and none is awaited any more: time is up, or the session or subscription is over."""
+
+    session: str
+    id: str
+
+
 # Other requests
 
 
@@ -221,6 +272,10 @@ SipEvent = (
     | RenegotiationFailed
     | SessionEnded
     | DisplayUpdated
+    | ReferAccepted
+    | ReferProgress
+    | ReferFailed
+    | ReferExpired
     | RequestReceived
     | RequestAnswered
 )

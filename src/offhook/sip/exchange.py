@@ -102,6 +102,9 @@ class Endpoint:
         """Of our Via; None: the flow's own address."""
         self.contact: str | None = None
         """Where a session has none of its own."""
+        self.session_expires: int | None = None
+        """Of `Account`, as is `redirects`."""
+        self.redirects = 0
 
     def remember(self, session: Session) -> None:
         """A session whose Call-ID and local tag are known."""
@@ -124,7 +127,7 @@ class Endpoint:
         return flow
 
     def hear(self, flow: str, request: Request) -> None:
-        """A request came: learn over what, where that is not known, and note from where (RFC 3261 18.2.1, RFC 3581 4)."""
+        """A request came: learn over what, and note from where (RFC 3261 §18.2.1, RFC 3581 §4)."""
         known = self.flows[flow]
         if flow != self.home and not known.certain:
             known.transport = request.via.transport.upper()
@@ -281,17 +284,34 @@ class Exchange:
         if endpoint.digest is None or self.flow != endpoint.home or self.challenges >= CHALLENGES:
             return False
         try:
-            credentials = endpoint.digest.answer(response, self.request.method, self.request.uri, self.request.body)
+            credentials = endpoint.digest.answer(
+                response, self.request.method, self.request.uri, self.request.body, refused=self.request.headers
+            )
         except RemoteError:
             return False
         if credentials is None:
             return False
         self.challenges += 1
-        again = Request(self.request.method, self.request.uri, self.request.headers.copy(), self.request.body)
-        again.headers.set(*credentials)
-        again.headers.set("Via", endpoint.via(self.flow))
+        self._send_anew((credentials,), self.request.uri, now)
+        return True
+
+    def again(self, now: Now, headers: Pairs, uri: str | None = None) -> None:
+        """Send the request once more after a final response, with these headers in place of its own (RFC 3261 §8.1.3).
+
+        `uri`: to another target.
+        """
+        self.done = False
+        # Credentials are made for one URI, and FreeSWITCH takes no nonce twice.
+        for name in ("Authorization", "Proxy-Authorization"):
+            self.request.headers.remove(name)
+        self._send_anew(headers, uri or self.request.uri, now)
+
+    def _send_anew(self, headers: Pairs, uri: str, now: Now) -> None:
+        again = Request(self.request.method, uri, self.request.headers.copy(), self.request.body)
+        for name, value in headers:
+            again.headers.set(name, value)
+        again.headers.set("Via", self._endpoint.via(self.flow))
         again.headers.set("CSeq", f"{self._numbering.next()} {again.method}")
-        endpoint.style.dress(again)
+        self._endpoint.style.dress(again)
         self.request = again
         self.send(now)
-        return True

@@ -35,6 +35,7 @@ __all__ = [
     "Event",
     "NO_PARAMETERS",
     "Parameters",
+    "RAck",
     "Reason",
     "Replaces",
     "RetryAfter",
@@ -284,6 +285,22 @@ class Replaces:
     def __str__(self) -> str:
         tags = Parameters([("to-tag", self.to_tag), ("from-tag", self.from_tag)])
         return f"{self.call_id}{tags}{';early-only' if self.early_only else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class RAck:
+    """Which reliable response a PRACK acknowledges (RFC 3262 §7.2): its RSeq, and the CSeq of the INVITE."""
+
+    rseq: int
+    cseq: CSeq
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        rseq, _, cseq = text.strip(" \t").partition(" ")
+        return cls(number(rseq, "RAck"), CSeq.parse(cseq))
+
+    def __str__(self) -> str:
+        return f"{self.rseq} {self.cseq}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from offhook.sip.negotiation import Negotiation
 from offhook.sip.renegotiation import Renegotiation
 from offhook.sip.server_transaction import ServerTransaction
 from offhook.sip.session_timer import SessionTimer
+from offhook.sip.subscription import Referral
 
 SESSION_TIMEOUT = ("Reason", 'SIP;cause=408;text="Session timeout"')
 
@@ -55,6 +56,7 @@ class Input(Enum):
     CANCEL = "CANCEL"
     ACK = "ACK"
     NO_ACK = "no ACK"
+    NO_PRACK = "no PRACK"
     BYE = "BYE"
     GONE = "peer does not know it"
     LEFT = "BYE answered"
@@ -90,6 +92,8 @@ class Session:
         self.flow = flow
         """Server side: where our requests go. A phone sends all of its requests to its server."""
         self.contact = contact
+        self.referrals: list[Referral] = []
+        """Transfers that we asked for and of which news may come."""
         self.told = False
         """Whether `SessionEnded` was told."""
         self.endpoint = endpoint
@@ -99,6 +103,11 @@ class Session:
     @property
     def over(self) -> bool:
         return self.told
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the dialog is more than an early one."""
+        return self.dialog is not None and self.dialog.confirmed
 
     @property
     def ready(self) -> bool:
@@ -172,6 +181,20 @@ class Session:
     def cancel(self, transaction: ServerTransaction, request: Request, now: Now) -> None:
         """A CANCEL for one of the peer's INVITEs came, and was answered."""
         self.renegotiation.cancel(transaction, now)
+
+    def receive_prack(self, transaction: ServerTransaction, now: Now) -> None:
+        """A PRACK that acknowledges nothing of ours (RFC 3262 §3)."""
+        self.endpoint.respond(transaction, 481, now)
+
+    def focus(self, remote_tag: str) -> bool:
+        """Whether the peer may offer anew in an early dialog (RFC 3311 §5.2): the first offer was answered there.
+
+        What is negotiated is that branch's from then on.
+        """
+        return False
+
+    def closing(self) -> None:
+        """The session is about to be over: stop what only one side of sessions has."""
 
     def receive_ack(self, request: Request, now: Now) -> None:
         self.renegotiation.receive_ack(request, now)
@@ -265,6 +288,9 @@ class Session:
         if self.told:
             return
         self.told = True
+        self.closing()
+        for referral in list(self.referrals):
+            referral.stop(now)
         self.timer.stop()
         self.renegotiation.stop(now)
         self.endpoint.timers.cancel(self, "ring")

@@ -5,10 +5,14 @@ from __future__ import annotations
 from offhook.clock import Now
 from offhook.errors import RemoteError, StateError
 from offhook.sip.dialog import Dialog, Numbering
+from offhook.sip.early import EarlyDialog, is_reliable
 from offhook.sip.events import AnswerReceived, End, Established, InviteSent, OfferReceived, Progress
 from offhook.sip.exchange import Answer, Endpoint, Exchange, Pairs
+from offhook.sip.fields import RAck
 from offhook.sip.invite import SHARED, Input, Session, State, Table
 from offhook.sip.message import Request, Response
+from offhook.sip.negotiation import Negotiation
+from offhook.sip.negotiation import State as Offer
 
 MOST_FORKS = 64
 """So many branches of one INVITE are followed."""
@@ -25,8 +29,12 @@ class OutgoingSession(Session):
         super().__init__(endpoint, id, flow, contact)
         self.state = State.CALLING
         self.numbering = numbering
-        self._early: dict[str, Dialog] = {}
-        """By the peer's tag: an INVITE may be forked (RFC 3261 12.1)."""
+        self._early: dict[str, EarlyDialog] = {}
+        """By the peer's tag: an INVITE may be forked (RFC 3261 §12.1)."""
+        self._offered = Negotiation()
+        """How each branch begins."""
+        self._owed: tuple[EarlyDialog, RAck] | None = None
+        """The branch whose offer, in a reliable response, is answered in the PRACK (RFC 3262 §5)."""
         self._forks: set[str] = set()
         """Tags of the branches that answered too late."""
         self._exchange: Exchange | None = None
@@ -53,7 +61,11 @@ class OutgoingSession(Session):
     def start(self, request: Request, offer: str | None, now: Now) -> None:
         """Send the INVITE."""
         if offer is not None:
-            self.negotiation.send_offer(offer)
+            self._offered.send_offer(offer)
+        self.negotiation = self._offered.copy()
+        style = self.endpoint.style
+        if style.reliable and "Supported" not in request.headers:
+            request.headers.add("Supported", style.supporting("100rel"))
         self.timer.offer(request)
         self._exchange = self.endpoint.send(request, self, self.numbering, now, flow=self.flow, contact=self.contact)
         self.endpoint.emit(InviteSent(self.id))
@@ -62,13 +74,31 @@ class OutgoingSession(Session):
     def request_dialog(self) -> Dialog | None:
         if self.dialog is not None:
             return self.dialog
-        return next(reversed(self._early.values()), None)
+        latest = next(reversed(self._early.values()), None)
+        return None if latest is None else latest.dialog
 
     def find(self, remote_tag: str) -> Dialog | None:
-        return super().find(remote_tag) or self._early.get(remote_tag)
+        early = self._early.get(remote_tag)
+        return super().find(remote_tag) if early is None else early.dialog
+
+    def focus(self, remote_tag: str) -> bool:
+        early = self._early.get(remote_tag)
+        if early is None or early.negotiation.state is Offer.FRESH:
+            return False
+        if not self.renegotiation.busy:
+            self.negotiation = early.negotiation
+        return early.negotiation is self.negotiation
+
+    def move_target(self, message: Request | Response) -> None:
+        tag = message.from_.tag if isinstance(message, Request) else message.to.tag
+        early = self._early.get(tag or "")
+        if early is None:
+            super().move_target(message)
+        else:
+            early.dialog.refresh_target(message)
 
     def answer(self, sdp: str, now: Now) -> None:
-        if self.state is State.ANSWERING:
+        if self.state is State.ANSWERING or self._owed is not None:
             self.command(Input.ANSWER, now, sdp)
         else:
             super().answer(sdp, now)
@@ -89,8 +119,10 @@ class OutgoingSession(Session):
             try:
                 self._confirm(response)
             except RemoteError:
+                # No dialog can be made of it, and the transaction waits for nothing more.
+                self.step(Input.FAILURE, now, Answer(502, "Bad Gateway", response))
                 return
-            offered = not self._request.body and bool(response.body)
+            offered = self.negotiation.state is Offer.FRESH and bool(response.body)
             self.step(Input.SUCCESS_OFFER if offered else Input.SUCCESS, now, response)
         elif response.to.tag == self.dialog.remote_tag:
             self._acknowledge_again()
@@ -109,46 +141,100 @@ class OutgoingSession(Session):
 
     def _confirm(self, response: Response) -> None:
         tag = response.to.tag or ""
-        dialog = self._early.pop(tag, None) or Dialog.of_caller(self._request, response, self.numbering)
-        dialog.confirm(response)
-        self.dialog = dialog
+        early = self._early.pop(tag, None)
+        if early is None:
+            early = EarlyDialog(Dialog.of_caller(self._request, response, self.numbering), self._offered.copy())
+        early.dialog.confirm(response)
+        self.dialog, self.negotiation = early.dialog, early.negotiation
         self._early.clear()
+        self._owed = None
 
     def _progress(self, now: Now, response: Response) -> None:
-        tag = response.to.tag
-        if response.status > 100 and tag is not None:
-            self._ring_early(tag, response)
-        self.endpoint.emit(Progress(self.id, response.status, response))
-        if response.status > 100 and response.body and response.content_type == "application/sdp":
-            self._hear(response.text, early=True)
+        early = self._ring_early(response)
+        wanted = is_reliable(response)
+        if wanted and (early is None or not early.takes(response.rseq or 0)):
+            return  # it came before, or too early
+        tag = "" if early is None else early.dialog.remote_tag
+        self.endpoint.emit(Progress(self.id, response.status, response, tag))
+        described = response.status > 100 and bool(response.body) and response.content_type == "application/sdp"
+        rack = RAck(response.rseq or 0, self._request.cseq) if wanted else None
+        if early is not None and rack is not None and described and early.negotiation.state is Offer.FRESH:
+            self._pass_early_offer(early, rack, response.text)
+            return
+        if early is not None and rack is not None:
+            self._send_prack(early, rack, now)
+        if described:
+            self._hear(response.text, early)
 
-    def _ring_early(self, tag: str, response: Response) -> None:
+    def _ring_early(self, response: Response) -> EarlyDialog | None:
+        """The early dialog of a provisional response, made where it is the first of its branch."""
+        tag = response.to.tag
+        if response.status == 100 or tag is None:
+            return None
         known = self._early.get(tag)
         if known is not None:
-            known.refresh_target(response)
+            known.dialog.refresh_target(response)
         elif len(self._early) < MOST_FORKS:
             try:
-                self._early[tag] = Dialog.of_caller(self._request, response, self.numbering)
+                dialog = Dialog.of_caller(self._request, response, self.numbering)
             except RemoteError:
-                return  # it rings all the same
+                return None  # it rings all the same
+            known = self._early[tag] = EarlyDialog(dialog, self._offered.copy())
+        return known
 
-    def _hear(self, sdp: str, *, early: bool) -> None:
-        """The answer to our offer, as often as it differs from the one before (another fork, another early media)."""
-        if sdp == self._heard or not (self.negotiation.ours_open or self._heard is not None):
-            return
-        if self.negotiation.ours_open:
-            self.negotiation.receive_answer(sdp)
+    def _hear(self, sdp: str, early: EarlyDialog | None) -> None:
+        """The answer to our offer, as often as it differs from the one before (another fork, another early media).
+
+        `early` None: in the 2xx, or in a response that makes no dialog.
+        """
+        negotiated = self.negotiation if early is None else early.negotiation
+        if negotiated.ours_open:
+            negotiated.receive_answer(sdp)
+        elif negotiated.state is Offer.AGREED:
+            negotiated.remote = sdp
         else:
-            self.negotiation.remote = sdp
+            return  # an offer that is none (RFC 3261 §13.2.1: only in reliable responses)
+        self.negotiation = negotiated
+        self._tell_answer(sdp, early=self.dialog is None)
+
+    def _tell_answer(self, sdp: str, *, early: bool) -> None:
+        if sdp == self._heard:
+            return
         self._heard = sdp
-        self.endpoint.emit(AnswerReceived(self.id, sdp, early))
+        tag = next((tag for tag, each in self._early.items() if each.negotiation is self.negotiation), "")
+        self.endpoint.emit(AnswerReceived(self.id, sdp, early, tag if self.dialog is None else self.dialog.remote_tag))
+
+    def _pass_early_offer(self, early: EarlyDialog, rack: RAck, sdp: str) -> None:
+        self._owed = (early, rack)
+        early.negotiation.receive_offer(sdp)
+        self.negotiation = early.negotiation
+        self.endpoint.emit(OfferReceived(self.id, sdp))
+
+    def _answer_in_prack(self, now: Now, sdp: str) -> None:
+        assert self._owed is not None, "an offer is answered"
+        (early, rack), self._owed = self._owed, None
+        early.negotiation.send_answer(sdp)
+        self._send_prack(early, rack, now, sdp)
+
+    def _send_prack(self, early: EarlyDialog, rack: RAck, now: Now, sdp: str | None = None) -> None:
+        """RFC 3262 §4: the PRACK is a request of its own in the early dialog."""
+        if not self.endpoint.usable(self.flow):
+            return
+        request = early.dialog.request("PRACK")
+        request.headers.add("RAck", str(rack))
+        if sdp is not None:
+            request.headers.set("Content-Type", "application/sdp")
+            request.body = sdp.encode()
+        self.endpoint.send(request, self, early.dialog.numbering, now, flow=self.flow, contact=self.contact)
 
     def _establish(self, now: Now, response: Response) -> None:
         self.endpoint.timers.cancel(self, "ring")
         self._ack = self.acknowledge(self._request.cseq.number)
         if response.body:
-            self._hear(response.text, early=False)
-        if self.negotiation.open:
+            self._hear(response.text, None)
+        elif self.negotiation.state is Offer.AGREED and self.negotiation.remote is not None:
+            self._tell_answer(self.negotiation.remote, early=False)  # another branch was heard meanwhile
+        if self.negotiation.ours_open or self.negotiation.remote is None:
             self.negotiation.roll_back()  # no answer at all: without media the session is of no use
             self.endpoint.emit(Established(self.id, response))
             self.state = State.LEAVING
@@ -270,6 +356,7 @@ TRANSITIONS: Table = {
     (State.CALLING, Input.HANGUP): (State.CANCELLING, _O._plan_cancel),
     (State.CALLING, Input.RING_TIMEOUT): (State.CANCELLING, _O._give_up_calling),
     (State.PROCEEDING, Input.PROVISIONAL): (State.PROCEEDING, _O._progress),
+    (State.PROCEEDING, Input.ANSWER): (State.PROCEEDING, _O._answer_in_prack),
     (State.PROCEEDING, Input.SUCCESS): (State.ESTABLISHED, _O._establish),
     (State.PROCEEDING, Input.SUCCESS_OFFER): (State.ANSWERING, _O._pass_offer),
     (State.PROCEEDING, Input.FAILURE): (State.ENDED, _O._end_refused),

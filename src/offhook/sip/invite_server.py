@@ -9,8 +9,13 @@ from offhook.sip.dialog import Dialog, Numbering
 from offhook.sip.events import AnswerReceived, End, Established, InviteReceived
 from offhook.sip.exchange import Endpoint, Pairs
 from offhook.sip.invite import SHARED, Input, Session, State, Table
-from offhook.sip.message import Request
+from offhook.sip.message import Request, Response
+from offhook.sip.negotiation import State as Offer
+from offhook.sip.provisional import Provisionals
 from offhook.sip.server_transaction import ServerTransaction
+
+ELSEWHERE = ("Reason", 'SIP;cause=200;text="Call completed elsewhere"')
+"""As FreeSWITCH says it."""
 
 
 class IncomingSession(Session):
@@ -22,7 +27,13 @@ class IncomingSession(Session):
         super().__init__(endpoint, id, flow, contact)
         self.state = State.INCOMING
         self.transaction: ServerTransaction | None = None
+        self.replaces: str | None = None
+        """The session whose place this one takes."""
         self._acceptance: Acceptance | None = None
+        self._provisionals: Provisionals | None = None
+        """Where the caller wants them acknowledged."""
+        self._deferred: tuple[str, Pairs] | None = None
+        """Our answer, where it has to wait for a PRACK."""
         self._expires = False
         self._parting: Pairs = ()
 
@@ -31,6 +42,9 @@ class IncomingSession(Session):
         request = transaction.request
         self.dialog = Dialog.of_called(request, tag, Numbering(self.endpoint.style.first_cseq - 1))
         self.transaction = transaction
+        style = self.endpoint.style
+        if "100rel" in request.require or (style.reliable and "100rel" in request.supported):
+            self._provisionals = Provisionals(self.endpoint, transaction, self)
         offer = request.text if request.body else None
         if offer is not None:
             self.negotiation.receive_offer(offer)
@@ -40,18 +54,22 @@ class IncomingSession(Session):
         if expires is not None and 0 < expires < wait:
             wait, self._expires = float(expires), True
         self.endpoint.timers.set(self, "ring", now.monotonic + wait)
-        self.endpoint.emit(InviteReceived(self.id, request, offer))
+        self.endpoint.emit(InviteReceived(self.id, request, offer, self.replaces))
 
     def ring(self, status: int, body: str | None, headers: Pairs, now: Now) -> None:
         """A provisional response; with a body it is the answer already (early media)."""
         if not 100 <= status < 200:
             raise StateError("a provisional response has a status of 100 to 199")
-        if body is not None and not self.negotiation.open and body != self.negotiation.local:
+        negotiated = self.negotiation
+        offering = self._provisionals is not None and status > 100 and negotiated.state is Offer.FRESH
+        if body is not None and not negotiated.open and body != negotiated.local and not offering:
             raise StateError("the offer was answered already, or there was none")
+        self._check_deferred()
         self.command(Input.RING, now, status, body, headers)
 
     def accept(self, body: str, headers: Pairs, now: Now) -> None:
         """200, with our answer (our offer where the INVITE had none)."""
+        self._check_deferred()
         self.command(Input.ACCEPT, now, body, headers)
 
     def reject(self, status: int, phrase: str | None, headers: Pairs, now: Now) -> None:
@@ -71,6 +89,37 @@ class IncomingSession(Session):
         else:
             super().receive_ack(request, now)
 
+    def receive_prack(self, transaction: ServerTransaction, now: Now) -> None:
+        """RFC 3262 §3: 2xx where it is for our response under way, else 481. Its body is the answer to our offer, or a
+        new offer (RFC 3262 §5)."""
+        request = transaction.request
+        if request.rack is None or self._provisionals is None or not self._provisionals.acknowledge(request.rack):
+            super().receive_prack(transaction, now)
+            return
+        negotiated = self.negotiation
+        if request.body and negotiated.state is Offer.AGREED:
+            self.renegotiation.receive(transaction, now)
+        else:
+            if request.body and negotiated.ours_open:
+                negotiated.receive_answer(request.text)
+                self.endpoint.emit(AnswerReceived(self.id, request.text, early=True))
+            self.endpoint.respond(transaction, 200, now, contact=self.contact)
+        self._provisionals.go_on(now)
+        if self._deferred is not None and not self._provisionals.blocking:
+            deferred, self._deferred = self._deferred, None
+            self.step(Input.ACCEPT, now, *deferred)
+
+    def unheard(self, now: Now) -> None:
+        """RFC 3262 §3: no PRACK came for our response, so nothing of ours may reach the caller."""
+        self.step(Input.NO_PRACK, now)
+
+    def focus(self, remote_tag: str) -> bool:
+        return self.state is State.INCOMING and self.negotiation.state is not Offer.FRESH
+
+    def closing(self) -> None:
+        if self._provisionals is not None:
+            self._provisionals.stop()
+
     def unacknowledged(self, now: Now) -> None:
         self._acceptance = None
         self.step(Input.NO_ACK, now)
@@ -83,11 +132,16 @@ class IncomingSession(Session):
 
     # Actions
 
-    def _respond(
-        self, status: int, now: Now, headers: Pairs, phrase: str | None = None, body: str | None = None
-    ) -> None:
+    def _check_deferred(self) -> None:
+        if self._deferred is not None:
+            raise StateError("the call was accepted already")
+
+    def respond(
+        self, status: int, now: Now, headers: Pairs, *, phrase: str | None = None, body: str | None = None
+    ) -> Response:
+        """Answer the INVITE."""
         assert self.transaction is not None, "the session began with an INVITE"
-        self.endpoint.respond(
+        return self.endpoint.respond(
             self.transaction,
             status,
             now,
@@ -101,10 +155,20 @@ class IncomingSession(Session):
     def _ring(self, now: Now, status: int, body: str | None, headers: Pairs) -> None:
         if body is not None and self.negotiation.open:
             self.negotiation.send_answer(body)
-        self._respond(status, now, headers, body=body)
+        elif body is not None and self.negotiation.state is Offer.FRESH:
+            self.negotiation.send_offer(body)
+        if self._provisionals is not None and status > 100:
+            self._provisionals.send(status, headers, body, now)
+        else:
+            self.respond(status, now, headers, body=body)
 
     def _accept(self, now: Now, body: str, headers: Pairs) -> None:
         assert self.transaction is not None and self.dialog is not None, "the session began with an INVITE"
+        if self._provisionals is not None and self._provisionals.blocking:
+            self._deferred = (body, headers)
+            self.state = State.INCOMING
+            return
+        self.closing()
         self.endpoint.timers.cancel(self, "ring")
         if self.negotiation.open:
             self.negotiation.send_answer(body)
@@ -122,6 +186,13 @@ class IncomingSession(Session):
         )
         self._acceptance = Acceptance(self.endpoint, self.transaction, response, self, now)
         self.timer.start(now)
+        self._end_replaced(now)
+
+    def _end_replaced(self, now: Now) -> None:
+        """RFC 3891 §3: the 2xx is out, the call whose place this one takes ends: by BYE, or CANCEL where it rings."""
+        replaced = self.endpoint.sessions.get(self.replaces or "")
+        if replaced is not None and not replaced.over:
+            replaced.step(Input.HANGUP, now, (ELSEWHERE,))
 
     def _acknowledged(self, now: Now, ack: Request | None) -> None:
         self._stop_waiting()
@@ -142,19 +213,23 @@ class IncomingSession(Session):
             self._acceptance = None
 
     def _reject(self, now: Now, status: int, phrase: str | None, headers: Pairs) -> None:
-        self._respond(status, now, headers, phrase=phrase)
+        self.respond(status, now, headers, phrase=phrase)
         self.tell_end(now, End.REFUSED, by_remote=False, status=status, phrase=phrase)
 
     def _decline(self, now: Now, headers: Pairs) -> None:
         self._reject(now, 480, None, headers)
 
     def _cancelled(self, now: Now, request: Request) -> None:
-        self._respond(487, now, ())
+        self.respond(487, now, ())
         self.tell_end(now, End.CANCEL, by_remote=True, status=487, message=request)
+
+    def _give_up_unheard(self, now: Now) -> None:
+        self.respond(504, now, ())
+        self.tell_end(now, End.TIMEOUT, by_remote=True, status=504)
 
     def _rang_out(self, now: Now) -> None:
         status = 487 if self._expires else 480
-        self._respond(status, now, ())
+        self.respond(status, now, ())
         self.tell_end(now, End.TIMEOUT, by_remote=False, status=status)
 
     def _unreachable(self, now: Now, _: object) -> None:
@@ -188,6 +263,7 @@ TRANSITIONS: Table = {
     (State.INCOMING, Input.CANCEL): (State.ENDED, _I._cancelled),
     (State.INCOMING, Input.BYE): (State.ENDED, _I._cancelled),
     (State.INCOMING, Input.RING_TIMEOUT): (State.ENDED, _I._rang_out),
+    (State.INCOMING, Input.NO_PRACK): (State.ENDED, _I._give_up_unheard),
     (State.INCOMING, Input.LOST): (State.ENDED, _I._unreachable),
     (State.ACCEPTED, Input.ACK): (State.ESTABLISHED, _I._acknowledged),
     (State.ACCEPTED, Input.NO_ACK): (State.LEAVING, _I._leave_unacknowledged),

@@ -18,6 +18,7 @@ from offhook.sip.fields import (
     Address,
     CSeq,
     Event,
+    RAck,
     Reason,
     Replaces,
     RetryAfter,
@@ -265,8 +266,10 @@ class Message(ABC):
         if made is None:
             # Tokens have neither blanks nor quotes in them.
             text = ",".join(headers.all(name)).replace(" ", "").replace("\t", "")
-            words = frozenset((text.lower() if lower else text).split(","))
-            made = headers._typed["all " + name] = words - _NO_WORD if "" in words else words
+            words = frozenset((text.lower() if lower else text).split(",")) - _NO_WORD
+            if not all(map(is_token, words)):
+                raise ParseError(f"the message has something other than tokens in {name}")
+            made = headers._typed["all " + name] = words
         return made
 
     @property
@@ -374,6 +377,20 @@ class Message(ABC):
     def refer_to(self) -> Address | None:
         """Also without the angle brackets that `?Replaces=...` needs, because some phones leave them out."""
         return self._first("refer-to", _target_of_refer)
+
+    @property
+    def referred_by(self) -> Address | None:
+        """RFC 3892 §3."""
+        return self._first("referred-by", Address.parse)
+
+    @property
+    def rseq(self) -> int | None:
+        """RFC 3262 §7.1."""
+        return self._first("rseq", lambda text: number(text.strip(" \t"), "RSeq"))
+
+    @property
+    def rack(self) -> RAck | None:
+        return self._first("rack", RAck.parse)
 
     @property
     def session_expires(self) -> SessionExpires | None:

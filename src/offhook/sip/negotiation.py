@@ -112,6 +112,13 @@ class Negotiation:
             return self.local
         return None
 
+    def copy(self) -> Negotiation:
+        """The same, for another branch of a forked INVITE."""
+        other = Negotiation()
+        other.state, other.local, other.remote = self.state, self.local, self.remote
+        other._offer, other._answered = self._offer, self._answered
+        return other
+
     def snapshot(self) -> dict[str, Any]:
         """What holds, as JSON."""
         return {"local": self.local, "remote": self.remote, "answered": self._answered}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from offhook.clock import Now
 from offhook.errors import RemoteError, StateError
+from offhook.sip.dialog import Dialog
 from offhook.sip.events import RequestReceived
 from offhook.sip.exchange import Endpoint, Pairs
 from offhook.sip.invite import Session
 from offhook.sip.invite_server import IncomingSession
 from offhook.sip.message import Request
 from offhook.sip.server_transaction import Acknowledged, Cancelled, ServerTransaction
+from offhook.sip.subscription import referral_of
 
 OPTION_FREE = ("ACK", "CANCEL")
 """Require is not looked at in these (RFC 3261 8.2.2.3)."""
@@ -111,6 +113,8 @@ class Reception:
                 self._pass(transaction, None, now)
             else:
                 self._endpoint.respond(transaction, 481, now)
+        elif request.target.scheme not in ("sip", "sips"):
+            raise RemoteError("a Request-URI of another scheme", 416)  # RFC 3261 §8.2.2.1
         elif self._endpoint.transactions.merged(request):
             self._endpoint.respond(transaction, 482, now)
         elif request.method == "INVITE":
@@ -129,20 +133,45 @@ class Reception:
 
     def _invite(self, transaction: ServerTransaction, now: Now) -> None:
         request, endpoint = transaction.request, self._endpoint
-        if request.target.scheme not in ("sip", "sips"):
-            raise RemoteError("a Request-URI of another scheme", 416)
         self._check_body(request)
+        self._check_accept(request)
         home = endpoint.home is not None
-        session = IncomingSession(
-            endpoint, endpoint.ids.token(64), None if home else transaction.flow, None
-        )
+        replaced = self._replaced(request)
+        session = IncomingSession(endpoint, endpoint.ids.token(64), None if home else transaction.flow, None)
+        session.replaces = None if replaced is None else replaced.id
         session.start(transaction, endpoint.style.tag(endpoint.ids), now)
         endpoint.remember(session)
         self._invites[transaction] = session
 
+    def _replaced(self, request: Request) -> Session | None:
+        """The session that an INVITE is to take the place of; RemoteError where that cannot be (RFC 3891 §3)."""
+        names = request.headers.all("Replaces")
+        if not names:
+            return None
+        if len(names) > 1:
+            raise RemoteError("more than one Replaces", 400)
+        name = request.replaces
+        assert name is not None, "there is one"
+        session = self._endpoint.calls.get((name.call_id, name.to_tag))
+        if session is None or session.find(name.from_tag) is None:
+            raise RemoteError("a Replaces of an unknown dialog", 481)
+        if session.over:
+            raise RemoteError("a Replaces of a dialog that has ended", 603)
+        if isinstance(session, IncomingSession) and not session.confirmed:
+            raise RemoteError("a Replaces of a call that rings here", 481)
+        if name.early_only and session.confirmed:
+            raise RemoteError("a Replaces of a call that was answered", 486)
+        return session
+
     def _check_body(self, request: Request) -> None:
         if request.body and request.content_type != "application/sdp":
             raise RemoteError("an offer that is no SDP", 415)
+
+    def _check_accept(self, request: Request) -> None:
+        """RFC 3261 §21.4.7: who takes no SDP cannot be answered."""
+        kinds = {value.partition(";")[0].strip(" \t").lower() for value in request.headers.values("Accept")}
+        if kinds and not kinds & {"application/sdp", "application/*", "*/*"}:
+            raise RemoteError("an INVITE that takes no SDP", 406)
 
     def _in_dialog(self, session: Session, transaction: ServerTransaction, now: Now) -> None:
         request = transaction.request
@@ -158,9 +187,10 @@ class Reception:
         elif request.method == "INVITE":
             self._reinvite(session, transaction, now)
         elif request.method == "UPDATE":
-            self._update(session, transaction, now)
+            self._update(session, dialog, transaction, now)
         elif request.method == "PRACK":
-            self._endpoint.respond(transaction, 481, now)
+            self._check_body(request)
+            session.receive_prack(transaction, now)
         else:
             self._ordinary(transaction, session, now)
 
@@ -173,16 +203,16 @@ class Reception:
             # The first INVITE is not through yet (RFC 3261 14.2).
             self._refuse_for_now(session, transaction, now)
 
-    def _update(self, session: Session, transaction: ServerTransaction, now: Now) -> None:
+    def _update(self, session: Session, dialog: Dialog, transaction: ServerTransaction, now: Now) -> None:
         request = transaction.request
         if request.body:
             self._check_body(request)
-            if session.ready:
+            if session.ready or session.focus(dialog.remote_tag):
                 session.renegotiation.receive(transaction, now)
             else:
                 self._refuse_for_now(session, transaction, now)
             return
-        session.move_target(request)
+        dialog.refresh_target(request)
         session.update_display(request)
         headers = session.timer.grant(request) if session.ready else ()
         if headers:
@@ -200,7 +230,11 @@ class Reception:
         """Requests that change no dialog."""
         request = transaction.request
         method = request.method
-        if method in self._pass_up:
+        referral = None if session is None or method != "NOTIFY" else referral_of(session, request)
+        if referral is not None:
+            self._endpoint.respond(transaction, 200, now, contact=None if session is None else session.contact)
+            referral.receive(request, now)
+        elif method in self._pass_up:
             self._pass(transaction, session, now)
         elif method in ANSWERED:
             contact = None if session is None else session.contact

@@ -104,7 +104,9 @@ class Registration:
         if answer.status < 200 or exchange is not self._exchange or answer.lost:
             return  # a lost flow is told by `lost`
         self._exchange = None
-        self.suspicious = answer.response is None
+        # The next server may have time for us; after all of them comes the pause.
+        overloaded = answer.status == 503 and (self._tries + 1) % max(1, len(self._account.servers)) != 0
+        self.suspicious = answer.response is None or overloaded
         if answer.status < 300:
             self._step(Input.OK, now, answer)
         elif answer.status == 423:
@@ -209,7 +211,9 @@ class Registration:
         except RemoteError:
             after = None
         if after is not None:
-            wait = max(wait, min(float(after.seconds), 10 * self._endpoint.timing.backoff_limit))
+            # Not all phones at once: up to a tenth more than the server says, within what people put up with.
+            asked = after.seconds * (1 + self._endpoint.ids.fraction() / 10)
+            wait = max(wait, min(asked, self._endpoint.timing.backoff_limit * (0.9 + self._endpoint.ids.fraction() / 10)))
         self._endpoint.timers.set(self, "retry", now.monotonic + wait)
         self._endpoint.emit(RegistrationFailed(answer.status, answer.phrase, False))
 

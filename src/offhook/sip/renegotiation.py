@@ -136,7 +136,7 @@ class Renegotiation:
         offer = request.text if request.body else None
         if self.state is State.SENT or negotiated.ours_open:
             self._endpoint.respond(transaction, 491, now)
-        elif self.state not in (State.IDLE, State.PAUSING):
+        elif self.state not in (State.IDLE, State.PAUSING) or negotiated.open:
             wait = str(int(10 * self._endpoint.ids.fraction()))
             self._endpoint.respond(transaction, 500, now, headers=(("Retry-After", wait),))
         else:
@@ -335,8 +335,10 @@ class Renegotiation:
     def _respond(self, transaction: ServerTransaction, sdp: str, now: Now) -> Response:
         session = self._session
         session.move_target(transaction.request)
-        headers = session.timer.grant(transaction.request)
-        session.timer.start(now)
+        headers: Pairs = ()
+        if session.ready:
+            headers = session.timer.grant(transaction.request)
+            session.timer.start(now)
         return self._endpoint.respond(transaction, 200, now, headers=headers, body=sdp, contact=session.contact)
 
     def _decline(self, now: Now, status: int) -> None:

@@ -35,10 +35,20 @@ def minimum(message: Request | Response) -> int:
         return 0
 
 
+LONGEST = 86_400
+"""Seconds; no Min-SE beyond this is obeyed."""
+
+
+def too_brief(request: Request, least: int) -> bool:
+    """Whether an INVITE or UPDATE asks for a session timer below what we take (RFC 4028 §9): 422."""
+    wanted = session_expires(request)
+    return wanted is not None and wanted.seconds < least and "timer" in _options(request)
+
+
 class SessionTimer:
     """The timer of one session. `interval` None: the session has none."""
 
-    __slots__ = ("interval", "refreshing", "_endpoint", "_session", "_offered", "_overdue", "_method", "_exchange")
+    __slots__ = ("interval", "refreshing", "_endpoint", "_session", "_offered", "_least", "_overdue", "_method", "_exchange")
 
     def __init__(self, endpoint: Endpoint, session: Session) -> None:
         self.interval: int | None = None
@@ -47,6 +57,8 @@ class SessionTimer:
         self._endpoint = endpoint
         self._session = session
         self._offered: int | None = None
+        self._least: int | None = None
+        """What a 422 asked for (RFC 4028 §5)."""
         self._overdue = False
         self._method = endpoint.style.refresh_by
         self._exchange: Exchange | None = None
@@ -56,13 +68,27 @@ class SessionTimer:
         wanted = session_expires(request)
         self._offered = None if wanted is None else wanted.seconds
 
+    def obey(self, response: Response) -> Pairs:
+        """A 422 came: what the request is to carry on its next try (RFC 4028 §7.3). Empty: it is refused by it.
+
+        Obeyed where it asks for more than before; so it comes to an end.
+        """
+        least = minimum(response)
+        if not (self._offered or 0) < least <= LONGEST or (self._offered is None and self.interval is None):
+            return ()
+        self._offered = self._least = least
+        return (("Session-Expires", str(least)), ("Min-SE", str(least)))
+
     def ask(self) -> Pairs:
         """Headers of a request of ours that refreshes the session (re-INVITE, UPDATE)."""
         if self.interval is None:
             return ()
         seconds = max(self._offered or self._endpoint.timing.session_interval, self._endpoint.timing.shortest_session)
         refresher = "uac" if self.refreshing else "uas"
-        return (("Supported", self._supported()), ("Session-Expires", f"{seconds};refresher={refresher}"))
+        return (
+            ("Supported", self._endpoint.style.supporting("timer")),
+            ("Session-Expires", f"{seconds};refresher={refresher}"),
+        )
 
     def grant(self, request: Request) -> Pairs:
         """Headers of our 2xx to an INVITE or UPDATE of the peer; takes the session's timer from it."""
@@ -89,7 +115,10 @@ class SessionTimer:
         headers: list[tuple[str, str]] = []
         if knows and (self._endpoint.style.refresher or refresher == "uac"):
             headers.append(("Require", "timer"))
-        headers += [("Supported", self._supported()), ("Session-Expires", f"{self.interval};refresher={refresher}")]
+        headers += [
+            ("Supported", self._endpoint.style.supporting("timer")),
+            ("Session-Expires", f"{self.interval};refresher={refresher}"),
+        ]
         return tuple(headers)
 
     def granted(self, response: Response) -> None:
@@ -158,8 +187,7 @@ class SessionTimer:
             self._session.move_target(answer.response)
             self.granted(answer.response)
             self.start(now)
-        elif answer.status == 422 and answer.response is not None:
-            self._offered = max(minimum(answer.response), self._endpoint.timing.session_interval)
+        elif answer.status == 422 and answer.response is not None and self.obey(answer.response):
             self._try_again(now)
         elif not self._session.gone(answer, now):
             if answer.status in (405, 501):
@@ -197,11 +225,6 @@ class SessionTimer:
         timing = self._endpoint.timing
         seconds = timing.session_interval if wanted is None else wanted.seconds
         return max(seconds, minimum(request), timing.shortest_session)
-
-    def _supported(self) -> str:
-        known = self._endpoint.style.fields.get("Supported", "")
-        options = [option.strip() for option in known.split(",") if option.strip()]
-        return ", ".join(options if "timer" in options else ["timer", *options])
 
 
 def _options(message: Request | Response) -> frozenset[str]:

@@ -42,7 +42,7 @@ ORDER = (
 
 FIELDS = {
     "User-Agent": "Offhook",
-    "Allow": "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, NOTIFY, MESSAGE, UPDATE",
+    "Allow": "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, NOTIFY, MESSAGE, UPDATE, PRACK",
     "Supported": "replaces",
     "Accept": "application/sdp",
     "X-FS-Support": "update_display,send_info,send_message",
@@ -87,8 +87,11 @@ class Style:
     """Call-IDs are written like UUIDs."""
     token_bits: int = 128
     """Of tags and branches."""
-    options: frozenset[str] = frozenset({"replaces", "timer"})
+    options: frozenset[str] = frozenset({"replaces", "timer", "100rel"})
     """What a peer may require (RFC 3261 8.2.2.3)."""
+    reliable: bool = False
+    """Whether our INVITEs say `Supported: 100rel`, and our ringing is sent reliably to who supports it (RFC 3262). Not
+    by default: FreeSWITCH has it switched off, and over its streams nothing is lost. Who requires it gets it."""
     refresher: bool = True
     """Of sessions that a peer's INVITE opens with `Supported: timer`: we are their refresher and stay it, whoever asks
     for it to be otherwise (FreeSWITCH takes that: README, "Digest and timers"). Else what RFC 4028 table 2 says."""
@@ -114,6 +117,11 @@ class Style:
                 headers.add(name, value)
         headers.set("Content-Length", str(len(message.body)))
         message.headers = self._ordered(headers)
+
+    def supporting(self, *options: str) -> str:
+        """A value of Supported: these options before those that are shown everywhere."""
+        known = [option.strip() for option in self.fields.get("Supported", "").split(",") if option.strip()]
+        return ", ".join(dict.fromkeys([*options, *known]))
 
     def call_id(self, ids: Ids) -> str:
         """A fresh Call-ID of at least 128 random bits: whoever knows it can take the call over."""

@@ -41,6 +41,9 @@ class Timing:
     probe: float = 5.0
     """A probe that is not answered within this means that the flow is dead."""
 
+    referral: float = 40.0
+    """How long after the 2xx to a REFER, or the last NOTIFY, news of it are awaited (contract, `SST`)."""
+
     session_refresh: float = 40.0
     """Pause between the refreshes of a session that we keep to ourselves (measured: FreeSWITCH then sends none)."""
     session_interval: int = 120

@@ -16,7 +16,7 @@ from typing import Any
 
 from offhook.clock import Ids, Now, Timers
 from offhook.errors import RemoteError, StateError
-from offhook.sip import invite
+from offhook.sip import invite, subscription
 from offhook.sip.account import Account
 from offhook.sip.client_transaction import Answered, ClientFinished, Unanswered
 from offhook.sip.connectivity import Connectivity, ServerFlowLost
@@ -24,7 +24,7 @@ from offhook.sip.dialog import Dialog
 from offhook.sip.digest import DigestClient
 from offhook.sip.events import SipEvent, Unregistered
 from offhook.sip.exchange import Endpoint, Flow
-from offhook.sip.fields import Address
+from offhook.sip.fields import Address, Replaces
 from offhook.sip.flow import (
     FlowAlive,
     FlowClosed,
@@ -38,12 +38,13 @@ from offhook.sip.inquiry import Inquiry, outside
 from offhook.sip.invite import Session
 from offhook.sip.invite_client import OutgoingSession
 from offhook.sip.invite_server import IncomingSession
-from offhook.sip.message import Request, Response
+from offhook.sip.message import PHRASES, Request, Response
 from offhook.sip.parser import parse_message
 from offhook.sip.reception import Reception
 from offhook.sip.registration import Registration
 from offhook.sip.server_transaction import Acknowledged, Asked, Cancelled, ServerFinished
 from offhook.sip.style import Style
+from offhook.sip.subscription import Referral
 from offhook.sip.timers import Timing
 from offhook.sip.uri import Uri
 from offhook.sip.whereabouts import Whereabouts
@@ -107,6 +108,7 @@ class UserAgent:
         if account is not None:
             self._host = f"{ids.token(96)}.invalid"
             self._endpoint.returns = True
+            self._endpoint.session_expires, self._endpoint.redirects = account.session_expires, account.redirects
             self._endpoint.digest = DigestClient(account.user, account.password, account.realm, ids=ids)
             self._connectivity = Connectivity(
                 self._endpoint, account.servers, name or account.user, self._own_address()
@@ -204,9 +206,12 @@ class UserAgent:
         from_: Address | None = None,
         to: Address | None = None,
         contact: Address | None = None,
+        replaces: str | Replaces | None = None,
     ) -> str:
         """Call `target` (a URI); gives the session's id. `offer` None: the peer offers in its 2xx.
 
+        `replaces`: the call takes the place of a dialog that the peer has (RFC 3891), given by a session of ours or by
+        name; who is called ends that dialog.
         Without an account `flow`, `from_` and `contact` are needed. StateError where there is no connection.
         """
         endpoint = self._endpoint
@@ -216,6 +221,11 @@ class UserAgent:
         if contact is None and endpoint.contact is None:
             raise StateError("a call without an account needs a Contact")
         endpoint.flow(flow)
+        if isinstance(replaces, str):
+            replaces = self._name_of(replaces)
+        if replaces is not None:
+            # RFC 3891 §4: who does not know it is not to ring.
+            headers = (*headers, ("Require", "replaces"), ("Replaces", str(replaces)))
         request, numbering = outside(
             endpoint,
             "INVITE",
@@ -327,6 +337,57 @@ class UserAgent:
         """OPTIONS in a session: does the peer still know it?"""
         return self.request("OPTIONS", None, now, session=session)
 
+    def refer(
+        self,
+        session: str,
+        target: Uri | Address | str | None,
+        now: Now,
+        *,
+        replaces: str | Replaces | None = None,
+        referred_by: Address | None = None,
+        headers: Headers = (),
+    ) -> str:
+        """Ask the peer to call `target` in our place (RFC 3515); gives the id that the `Refer...` events carry.
+
+        `replaces`: another session of ours (or what names a dialog), whose place that call is to take: an attended
+        transfer. `target` None: the other party of that session. StateError where there is no dialog or no flow.
+        """
+        found = self._session(session)
+        if len(found.referrals) >= subscription.MOST:
+            raise StateError("too many transfers are under way already")
+        if isinstance(replaces, str):
+            target = self.session(replaces).remote_target if target is None else target
+            replaces = self._name_of(replaces)
+        if target is None:
+            raise StateError("a transfer needs a target")
+        dialog = found.request_dialog()
+        by = referred_by or (self._own_address() if dialog is None else Address(None, dialog.local.uri))
+        fields = (("Refer-To", subscription.refer_to(target, replaces)), ("Referred-By", str(by)))  # RFC 3892 §3
+        referral = Referral(self._endpoint, found)
+        referral.start((*fields, *headers), now)
+        self._settle()
+        return referral.id
+
+    def notify(
+        self,
+        session: str,
+        number: int | None,
+        status: int,
+        now: Now,
+        *,
+        phrase: str | None = None,
+        over: bool | None = None,
+        headers: Headers = (),
+    ) -> str:
+        """Tell who sent us a REFER what comes of it; gives the id that `RequestAnswered` repeats.
+
+        `number` is the CSeq of that REFER. `over` None: the subscription ends with a status of 200 or more.
+        """
+        words = PHRASES.get(status, "") if phrase is None else phrase
+        fields, body = subscription.notification(number, status, words, status >= 200 if over is None else over)
+        kind, fields = "message/sipfrag;version=2.0", (*fields, *headers)
+        return self.request("NOTIFY", None, now, session=session, headers=fields, content_type=kind, body=body)
+
     def request(
         self,
         method: str,
@@ -403,6 +464,9 @@ class UserAgent:
                 "realm": account.realm,
                 "expires": account.expires,
                 "product": account.product,
+                "session_expires": account.session_expires,
+                "redirects": account.redirects,
+                "instance": account.instance,
             },
             "host": self._host,
             "registration": None if self._registration is None else self._registration.snapshot(),
@@ -462,6 +526,12 @@ class UserAgent:
         if self._account is None:
             raise StateError("a request without an account needs a From")
         return Address(None, Uri.sip(self._account.user, self._account.domain))
+
+    def _name_of(self, session: str) -> Replaces:
+        dialog = self._session(session).request_dialog()
+        if dialog is None:
+            raise StateError("the session that is to be replaced has no dialog yet")
+        return subscription.replaces_of(dialog)
 
     def _session(self, id: str) -> Session:
         session = self._endpoint.sessions.get(id)

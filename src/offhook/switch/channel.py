@@ -149,7 +149,7 @@ class Channel:
             if not self.alive:
                 return
             if not isinstance(event, AnswerCreated):
-                self.exchange.ua.refuse(self.session, 488, now)
+                self._say(None, now)
                 return
             self._answer = event.sdp
             if holds == self.remote_held:
@@ -164,13 +164,23 @@ class Channel:
 
     def _late_offer_made(self, event: EngineEvent, now: Now) -> None:
         if self.alive and isinstance(event, OfferCreated):
-            self.exchange.ua.answer(self.session, event.sdp, now)
+            self._say(event.sdp, now)
         elif self.alive:
-            self.exchange.ua.refuse(self.session, 488, now)
+            self._say(None, now)
 
     def _answer_offer(self, now: Now) -> None:
         self.renegotiated()
-        self.exchange.ua.answer(self.session, self._answer, now)
+        self._say(self._answer, now)
+
+    def _say(self, answer: str | None, now: Now) -> None:
+        """Answer or refuse (None) the far end's re-INVITE, unless it was taken back meanwhile."""
+        try:
+            if answer is None:
+                self.exchange.ua.refuse(self.session, 488, now)
+            else:
+                self.exchange.ua.answer(self.session, answer, now)
+        except StateError:
+            return
 
     def renegotiated(self) -> None:
         """The first offer is no longer what was agreed on."""

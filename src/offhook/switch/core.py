@@ -210,6 +210,9 @@ class SwitchNode:
         request = event.request
         user = self._exchange.directory.find(self._reception.user_of(request))
         number = request.target.user
+        if number and not number.isprintable():  # what is dialled goes into header fields
+            self._ua.reject(event.session, 400, now)
+            return
         if user is None or not number or event.offer is None:
             # An INVITE without an offer: FreeSWITCH would make one, no client here sends such.
             self._ua.reject(event.session, 488 if user is not None and number else 403, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -19,12 +20,19 @@ if TYPE_CHECKING:
     from offhook.switch.channel import Channel
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
 @dataclass(frozen=True, slots=True)
 class Party:
-    """Who somebody is on a display."""
+    """Who somebody is on a display; control characters, which escapes in a URI can bring, are left out."""
 
     name: str = field(repr=False)
     number: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", _CONTROL.sub("", self.name))
+        object.__setattr__(self, "number", _CONTROL.sub("", self.number))
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,7 @@ class Reception:
         contact = next(iter(request.contacts), None)
         if contact is not None:
             given = contact.parameters.get("expires")
-            seconds = request.expires if given is None else int(given) if given.isdecimal() else None
+            seconds = request.expires if given is None else _seconds(given)
             seconds = min(DEFAULT_EXPIRES if seconds is None else seconds, LONGEST_EXPIRES)
             if seconds == 0:
                 self._registrar.remove(user)
@@ -150,7 +150,8 @@ class Reception:
             return
         # Not the registered URI but where it came from, and `transport` outside of the brackets (trace 20).
         contact = Uri.parse(binding.uri)
-        target = f"sip:{contact.user}@{self._registrar.remote(binding.flow)}"
+        host, _, port = self._registrar.remote(binding.flow).rpartition(":")
+        target = str(Uri.sip(contact.user, host, int(port)))
         headers = [
             ("From", str(request.headers.get("From"))),
             ("To", f"<{target}>;transport=ws"),
@@ -191,6 +192,13 @@ class Reception:
             request.headers.add(name, value)
         request.body = body.encode("utf-8", "surrogateescape")
         self._exchange.tell(Send(flow, self._exchange.wording.speak(request.serialize(), flow)))
+
+
+def _seconds(text: str) -> int | None:
+    """The value of an `expires` parameter; None where it is no number."""
+    if not (text.isascii() and text.isdigit()):
+        return None
+    return LONGEST_EXPIRES if len(text) > 9 else int(text)
 
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

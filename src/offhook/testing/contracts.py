@@ -195,7 +195,7 @@ class TransportContract:
             flow = await line.open()
             for number in range(300):
                 size = 5000 if number % 10 == 0 else 1
-                body = b" %d" % number * (size if number < 100 else 1)
+                body = b" ".join([b"%d" % number] * (size if number < 100 else 1))
                 line.client.perform(Send("flow", self.message(body)))
                 line.server.perform(Send(flow, self.message(b"%d" % number)))
                 if number % 25 == 24:  # let the peer take them, so that a bound on what may wait is not met

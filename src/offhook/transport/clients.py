@@ -41,6 +41,9 @@ logger = logging.getLogger(__name__)
 LEAST_TRY = 1.0
 """Seconds that each target gets at least, as long as the time for the whole flow lasts."""
 
+TOO_SHORT = 0.1
+"""Seconds in which nothing can be expected of a target any more."""
+
 
 class ClientTransport:
     """Opens flows of every kind. Made anywhere, used on one loop.
@@ -196,9 +199,9 @@ class ClientTransport:
         targets = self._reputation.order(found, loop.time())
         for place, target in enumerate(targets):
             left = deadline - loop.time()
-            share = min(left, max(LEAST_TRY, left / (len(targets) - place)))
-            if left <= 0:
+            if place and left < TOO_SHORT:
                 break
+            share = min(left, max(LEAST_TRY, left / (len(targets) - place)))
             reason = await self._try(search, target, share)
             if not reason:
                 return ""

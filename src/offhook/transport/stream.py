@@ -41,9 +41,6 @@ logger = logging.getLogger(__name__)
 HANDSHAKE_TIMEOUT = 5.0
 """Seconds that a client of a TLS listener has for the handshake."""
 
-NEXT_ADDRESS_AFTER = 0.25
-"""Seconds after which the next address of a host is tried beside the one that does not answer (RFC 8305)."""
-
 PING, PONG = b"\r\n\r\n", b"\r\n"
 
 
@@ -127,19 +124,17 @@ class StreamTransport:
 
     async def _try(self, server: Server, timeout: float, make: Callable[[], Stream]) -> str:
         """Connect; gives the reason where that failed."""
-        assert server.port is not None, "server_of gave it"
         secure = server.transport == "TLS"
         try:
             async with asyncio.timeout(timeout):
+                connected = await connect(server.host, server.port, timeout)
                 await asyncio.get_running_loop().create_connection(
                     make,
-                    server.host,
-                    server.port,
+                    sock=connected,
                     ssl=self._tls if secure else None,
                     server_hostname=server.name if secure else None,
                     ssl_handshake_timeout=timeout + 1 if secure else None,
                     ssl_shutdown_timeout=CLOSE_TIMEOUT if secure else None,
-                    happy_eyeballs_delay=NEXT_ADDRESS_AFTER,
                 )
         except TimeoutError:
             hint = ". Is it a tcp: port?" if secure else ""
@@ -238,7 +233,8 @@ class Stream(asyncio.Protocol):
         self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._owner.flows[self._name] = self
         local, remote = (address(self._transport.get_extra_info(end)) for end in ("sockname", "peername"))
-        self._owner.deliver(FlowOpened(self._name, local, remote))
+        kind = "TCP" if self._transport.get_extra_info("ssl_object") is None else "TLS"
+        self._owner.deliver(FlowOpened(self._name, local, remote, kind))
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._cut is not None:
@@ -350,6 +346,31 @@ class Framing:
                 pieces.append(bytes(buffer[:end]))
                 del buffer[:end]
         return pieces
+
+
+async def connect(host: str, port: int | None, timeout: float) -> socket.socket:
+    """A socket that is connected to the first address of the host that answers; each gets its share of the time.
+
+    Raises OSError, or UnicodeError for what cannot be a name. (asyncio's own way loses sockets where it is cancelled.)
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    failure: OSError = TimeoutError()
+    for place, (family, _, _, _, peer) in enumerate(found):
+        made = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            made.setblocking(False)
+            async with asyncio.timeout((deadline - loop.time()) / (len(found) - place)):
+                await loop.sock_connect(made, peer)
+            return made
+        except OSError as error:  # TimeoutError is one
+            made.close()
+            failure = error
+        except BaseException:
+            made.close()
+            raise
+    raise failure
 
 
 def server_of(url: str) -> Server:

@@ -176,7 +176,7 @@ class UdpTransport:
         """The association is usable: it is a flow from now on."""
         del self._opening[association.name]
         self.flows[association.name] = association
-        self.deliver(FlowOpened(association.name, local, remote))
+        self.deliver(FlowOpened(association.name, local, remote, "UDP"))
 
     def ended(self, name: str, reason: str) -> None:
         """The flow is over."""
@@ -410,7 +410,8 @@ class _Socket(asyncio.DatagramProtocol):
         sender = _Sender(self.transport, peer, listener.trace)
         flow = _Correspondent(listener.name_flow(), peer, sender, self._loop.time())
         listener.peers[peer] = listener.flows[flow.name] = flow
-        listener.deliver(FlowOpened(flow.name, address(self.transport.get_extra_info("sockname")), address(peer)))
+        local = address(self.transport.get_extra_info("sockname"))
+        listener.deliver(FlowOpened(flow.name, local, address(peer), "UDP"))
         return flow
 
     def _sweep(self) -> None:

@@ -159,6 +159,8 @@ class _Connection(asyncio.Protocol):
             self._listener.deliver(FlowClosed(self._flow, self._reason or "the connection was lost"))
 
     def data_received(self, data: bytes) -> None:
+        if self._reason:
+            return  # it is ending: nothing more is read, and nothing kept
         self._buffer += data
         if not self._flow:
             self._shake_hands()
