@@ -94,7 +94,7 @@ LEFT_OUT: tuple[tuple[int, str, str], ...] = (
     (
         3261,
         "§18.1.1, from UDP to TCP for long messages",
-        "the transport is configured; FreeSWITCH takes 64 KiB over UDP",
+        "the transport is configured: who has long messages configures TCP",
     ),
     (
         3261,

@@ -26,7 +26,7 @@ from offhook.sip.user_agent import Account, UserAgent
 from offhook.testing.clock import SeededIds
 
 SDP = "v=0\r\no=- 1 %d IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
-BODIES = ("", SDP % 1, SDP % 2, SDP % 3, "v=0", "Signal=5\r\nDuration=160\r\n", "SIP/2.0 200 OK\r\n", "\x00\xff")
+BODIES = ("", SDP % 1, SDP % 2, SDP % 3, "v=0", "Signal=5\r\nDuration=160\r\n", "SIP/2.0 200 OK\r\n", "SIP/2.0 100\xff")
 METHODS = ("INVITE", "ACK", "BYE", "CANCEL", "UPDATE", "INFO", "NOTIFY", "OPTIONS", "MESSAGE", "REFER", "SUBSCRIBE",
            "PRACK", "REGISTER", "PUBLISH", "X", "invite")  # fmt: skip
 STATUSES = (100, 180, 183, 181, 199, 200, 202, 299, 301, 302, 305, 380, 400, 401, 403, 404, 405, 407, 408, 415, 420,
@@ -74,7 +74,7 @@ class Bench:
         self.timers = Timers()
         self.at = 0.0
         self.transport = transport
-        account = Account("1000", "example.org", "secret", ("ws://pbx", "ws://other"))
+        account = Account("1000", "example.org", "secret", ("ws://pbx", "ws://other"), redirects=3)
         passed = frozenset() if phone else frozenset({"REGISTER", "REFER", "MESSAGE"})
         style = Style() if phone else Style(refresher=False, transport=transport)
         self.agent = UserAgent(
@@ -434,6 +434,9 @@ def want(bench: Bench, reader: Reader) -> None:
         lambda: agent.start(now),
         lambda: agent.snapshot(now),
         lambda: agent.session(session),
+        lambda: agent.refer(session, "sip:x@h", now),
+        lambda: agent.refer(session, None, now, replaces=bench.sessions[0] if bench.sessions else "none"),
+        lambda: agent.notify(session, None if detail & 1 else NUMBER + 1, 100 + detail, now),
     )
     try:
         wishes[choice % len(wishes)]()
@@ -514,8 +517,8 @@ def seeds() -> Iterator[bytes]:
             yield bytes([state, 1, method, 0x11, 17, (method + state) % len(EXTRAS), 0x81, 3, 5, 4, 4, 0])
         for status in range(len(STATUSES)):
             yield bytes([state, 2, status, 0, 0, (status + state) % len(EXTRAS), 0x81, 3, 2, 2, 5, 0, 0, 2, 0x81])
-        for wish in range(18):
-            yield bytes([state, 4, wish, 1, 3, 2, 2, 5, 0, 0, 2, 0x81, 4, (wish + 4) % 18, 6, 5, wish % 5])
+        for wish in range(21):
+            yield bytes([state, 4, wish, 1, 3, 2, 2, 5, 0, 0, 2, 0x81, 4, (wish + 4) % 21, 6, 5, wish % 5])
         text = b"INFO \x06 SIP/2.0\r\nVia: SIP/2.0/WS h;branch=z9hG4bKq\r\nFrom: <sip:a@b>;tag=\x03\r\n"
         text += b"To: <sip:c@d>;tag=\x02\r\nCall-ID: \x01\r\nCSeq: 200 INFO\r\n\r\n"
         yield bytes([state, 0, len(text) & 255, len(text) >> 8]) + text

@@ -248,3 +248,19 @@ def test_ids_of_the_machine_are_fresh() -> None:
     assert len({ids.token() for _ in range(100)}) == 100
     assert len(ids.token(32)) == 8
     assert all(0 <= ids.fraction() < 1 for _ in range(100))
+
+
+async def test_outputs_that_fail_do_not_stop_it(
+    driver: Driver, parrot: Parrot, listener: Listener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> list[Said | Whispered]:
+        raise RuntimeError("the parrot cannot speak")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(parrot, "outputs", fail)
+        driver.put("unheard")
+        while "failed on its outputs" not in caplog.text:
+            await asyncio.sleep(0)
+    driver.put("well again")
+    while "well again" not in listener.heard:
+        await asyncio.sleep(0)

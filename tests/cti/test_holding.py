@@ -347,7 +347,38 @@ def test_mute_survives_hold_and_retrieve(bench: Any) -> None:
     bench.desk.done("holdCall", dialogId=dialog)
     bench.desk.done("unmute_call", dialogId=dialog)
     assert (bench.desk.dialog()["state"], bench.desk.dialog()["participants"][0]["mute"]) == ("HELD", False)
+    assert all(muted(bench))  # unmuted, but held
+    bench.desk.done("retrieveCall", dialogId=dialog)
+    assert muted(bench)[-1] is False
+
+
+def test_who_holds_is_not_heard(bench: Any) -> None:
+    """From the asking on, until the retrieve is accepted; `participants[].mute` says nothing of it."""
+    dialog, session = bench.talk()
+    bench.pbx.offers = "keep"
+    bench.desk.ask("holdCall", dialogId=dialog)
+    bench.run(1)
+    assert muted(bench) == [True]
+    bench.pbx.offers = "answer"
+    bench.pbx.ua.answer(session, bench.pbx.answer_to(session, last_offer(bench).offer or ""), bench.network.now())
+    bench.run()
+    assert (bench.desk.dialog()["state"], bench.desk.dialog()["participants"][0]["mute"]) == ("HELD", False)
+    bench.pbx.offers = "500"
+    bench.desk.failed("retrieveCall", dialogId=dialog)
+    assert muted(bench) == [True]
+    bench.pbx.offers = "answer"
+    bench.desk.done("retrieveCall", dialogId=dialog)
     assert muted(bench) == [True, False]
+
+
+def test_a_refused_hold_gives_the_microphone_back(bench: Any) -> None:
+    dialog, _ = bench.talk()
+    bench.pbx.offers = "488"
+    bench.desk.failed("holdCall", dialogId=dialog)
+    assert muted(bench) == [True, False]
+    bench.desk.done("mute_call", dialogId=dialog)
+    bench.desk.failed("holdCall", dialogId=dialog)
+    assert muted(bench) == [True, False, True, True, True]
 
 
 def test_a_mute_behind_a_stuck_hold_silences_at_once(bench: Any) -> None:
@@ -358,11 +389,11 @@ def test_a_mute_behind_a_stuck_hold_silences_at_once(bench: Any) -> None:
     bench.desk.ask("unmute_call", dialogId=dialog)
     asked = bench.desk.ask("mute_call", dialogId=dialog)
     bench.run()
-    assert muted(bench) == [True]
+    assert muted(bench) == [True, True]
     assert bench.desk.results(asked) == []
     bench.run(40)
     assert bench.desk.result(asked)["status"] == "done"
-    assert muted(bench) == [True, False, True]
+    assert all(muted(bench))
 
 
 def test_commands_that_come_with_the_answer_wait_for_it(bench: Any) -> None:

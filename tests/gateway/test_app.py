@@ -227,6 +227,12 @@ def test_urls() -> None:
     assert (gateway.url, gateway.health_url) == ("ws://[::1]:8088/cti", "http://[::1]:8088/healthz")
 
 
+def test_an_address_for_audio_that_is_not_ours() -> None:
+    with pytest.raises(ConfigError, match=r"192\.0\.2\.1 is no address of this machine"):
+        new_engine(Config(media_address="192.0.2.1"))
+    new_engine(Config(media_address="127.0.0.1"))
+
+
 def test_engines(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(new_engine(Config(media="null")), NullEngine)
     monkeypatch.setitem(__import__("sys").modules, "offhook.media.local", None)

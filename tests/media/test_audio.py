@@ -121,3 +121,24 @@ def test_eight_bit_files_are_refused(tmp_path: Path) -> None:
         file.writeframes(b"\x80" * 10)
     with pytest.raises(MediaError, match="16 bit"):
         read_wav(str(path))
+
+
+def test_chunks_that_contradict_each_other_and_paths_that_are_none(tmp_path: Path) -> None:
+    """The module wave raises RuntimeError and ValueError for these."""
+    path = tmp_path / "broken.wav"
+    good = WavWriter(str(path), 8000)
+    good.write(np.zeros(100, dtype=np.int16))
+    good.close()
+    whole = path.read_bytes()
+    for at in range(4, 44):
+        for value in (0, 1, 127, 255):
+            path.write_bytes(whole[:at] + bytes([value]) + whole[at + 1 :])
+            try:
+                read_wav(str(path))
+            except MediaError:
+                pass
+    for path_of_none in ("a\0b", str(tmp_path)):
+        with pytest.raises(MediaError):
+            read_wav(path_of_none)
+        with pytest.raises(MediaError):
+            WavWriter(path_of_none, 8000)

@@ -223,3 +223,31 @@ def test_sinks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.text.count("a sink of frames failed") == 1
     with pytest.raises(MediaError):
         make_recipient(WavSink(str(tmp_path / "no" / "folder.wav")))
+
+
+@pytest.mark.parametrize("rate", [0, -5, 49, 11025, 1_000_000])
+def test_rates_that_have_no_twenty_milliseconds(rate: int) -> None:
+    with pytest.raises(MediaError):
+        make_feed(Frames(lambda number: None, rate), Library(), Other(), lambda name: None)
+    with pytest.raises(MediaError):
+        make_recipient(FrameSink(lambda frame: None, rate))
+
+
+async def test_the_end_of_an_async_iterator_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    ended: list[str] = []
+
+    async def frames() -> AsyncIterator[Samples]:
+        try:
+            while True:
+                yield np.zeros(320, dtype=np.int16)
+        finally:
+            await asyncio.sleep(0.01)
+            ended.append("tidy")
+            raise RuntimeError("not so tidy")
+
+    library = Library()
+    feed = _feed(Frames(frames()), library)
+    await asyncio.sleep(0)
+    feed.close()
+    await library.close()
+    assert ended == ["tidy"] and "did not end well" in caplog.text

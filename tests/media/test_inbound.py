@@ -190,3 +190,24 @@ def make_g711(seconds: int, size: int) -> list[bytes]:
     source = tone(440, 8000, 8000 * seconds)
     pieces = [source[at : at + size] for at in range(0, source.size - size + 1, size)]
     return [pack_rtp(0, number, number * size, 1, encoder.encode(piece)) for number, piece in enumerate(pieces)]
+
+
+def test_the_length_of_a_digit_is_measured_by_its_own_clock() -> None:
+    """An offer of ours has telephone-event at 48000 and at 8000; the answer decides."""
+    inbound = Inbound()
+    inbound.configure({110: PayloadFormat(110, "telephone-event", 48000), 101: PayloadFormat(101, "telephone-event", 8000)})
+    for number, clock in ((101, 8000), (110, 48000)):
+        payload = bytes(EventPayload(5, True, 10, clock * 160 // 1000))
+        (digit,) = inbound.receive(pack_rtp(number, number, number, 1, payload), 1.0)
+        assert digit.duration_ms == 160
+
+
+def test_a_held_stream_has_no_level() -> None:
+    inbound = Inbound()
+    inbound.configure({0: CODECS[0]})
+    for number, data in enumerate(_sent(CODECS[0], 1.0)):
+        inbound.receive(data, number * 0.02)
+        inbound.pull(number * 0.02 + 0.01)
+    assert inbound.level > -30.0
+    inbound.pause()
+    assert inbound.level == -127.0

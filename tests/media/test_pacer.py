@@ -47,7 +47,7 @@ def test_a_short_stall_is_made_up_for_without_a_burst() -> None:
     happened = _run(schedule, 0.0, 3.0, {1.0: 0.09})
     assert [number for number, _ in member.ticks] == list(range(150))  # none left out
     gaps = [later - earlier for earlier, later in zip(happened, happened[1:], strict=False)]
-    assert min(gaps) >= PERIOD / 2 - 1e-9  # and never two at once
+    assert sum(gap < PERIOD / 2 - 1e-9 for gap in gaps) == 1  # two at once, and never three
     assert happened[-1] == pytest.approx(149 * PERIOD)  # and back on the grid
 
 
@@ -57,7 +57,25 @@ def test_a_long_stall_is_left_out() -> None:
     happened = _run(schedule, 0.0, 3.0, {1.0: 0.75})
     numbers = [number for number, _ in member.ticks]
     assert len(numbers) == 150 - 37 and numbers[-1] == 149
-    assert min(later - earlier for earlier, later in zip(happened, happened[1:], strict=False)) >= PERIOD / 2 - 1e-9
+    gaps = [later - earlier for earlier, later in zip(happened, happened[1:], strict=False)]
+    assert sum(gap < PERIOD / 2 - 1e-9 for gap in gaps) <= 1
+
+
+@pytest.mark.parametrize("lateness", [0.005, 0.012, 0.018])
+def test_a_machine_that_wakes_us_late_each_time_costs_no_packet(lateness: float) -> None:
+    """Cores that others hog: each wait takes so much longer."""
+    schedule, member = Schedule(0.0), Ticked()
+    schedule.add(member, 0.0)
+    now = 0.0
+    while now < 20.0:
+        due = schedule.due()
+        if due > now:
+            now = due + lateness
+        number, at, members = schedule.take(now)
+        for each in members:
+            each.tick(number, at)
+        assert now - at <= 0.06
+    assert [number for number, _ in member.ticks] == list(range(len(member.ticks)))
 
 
 def test_many_members_are_spread_over_the_phases() -> None:

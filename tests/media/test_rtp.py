@@ -149,3 +149,16 @@ def test_negative_cumulative_loss_is_read() -> None:
     block = struct.pack("!IIIIII", 1, 0xFFFFFF, 0, 0, 0, 0)
     (report,) = parse_rtcp(bytes((0x81, 201, 0, 7)) + (2).to_bytes(4, "big") + block)
     assert report == Report(2, None, report.blocks) and report.blocks[0].lost == -1
+
+
+def test_a_wall_clock_that_is_set_changes_no_round_trip() -> None:
+    near, far = Reports(1, "near", Now(0, 1e9)), Reports(2, "far", Now(0, 1e9))
+    heard = Reception(8000)
+    _receive(heard, [0])
+    far.receive(near.write(Now(1.0, 1e9), sent=(0, 1, 1), remote_ssrc=None, reception=None), Now(1.02, 1e9))
+    near.receive(far.write(Now(1.5, 1e9), sent=None, remote_ssrc=1, reception=heard), Now(1.52, 1e9 + 7.0))
+    assert near.round_trip == pytest.approx(0.04, abs=0.001)
+    # A far side whose delay is a little more than what has passed: no time at all, not none measured.
+    far.receive(near.write(Now(3.0, 1e9), sent=(0, 1, 1), remote_ssrc=None, reception=None), Now(3.0, 1e9))
+    near.receive(far.write(Now(3.501, 1e9), sent=None, remote_ssrc=1, reception=heard), Now(3.5, 1e9))
+    assert near.round_trip == 0.0

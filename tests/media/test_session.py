@@ -8,8 +8,21 @@ from typing import Any
 
 import pytest
 
-from offhook.media.engine import CreateOffer, EngineEvent, EngineFailed, GetStats, OfferCreated, Rollback, Stats
+from offhook.media.engine import (
+    AnswerCreated,
+    CreateAnswer,
+    CreateOffer,
+    EngineEvent,
+    EngineFailed,
+    Frames,
+    GetStats,
+    OfferCreated,
+    Rollback,
+    Stats,
+    WavSink,
+)
 from offhook.media.feeds import Library
+from offhook.media.link import Link
 from offhook.media.pacer import Pacer
 from offhook.media.session import MAX_REQUESTS, MediaSession, Surroundings
 
@@ -104,3 +117,22 @@ async def test_a_bug_is_told_as_one(
     await rig.settle(2)
     assert isinstance(rig.told[0], EngineFailed) and rig.told[0].code == "internal"
     assert isinstance(rig.told[1], OfferCreated) and "a bug" in caplog.text
+
+
+async def test_a_source_or_sink_that_cannot_be_is_none(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    rig.session.set_source(Frames(lambda number: None, rate=11025))
+    rig.session.set_sink(WavSink("a\0b"))
+    assert "silence is sent" in caplog.text and "nothing is recorded" in caplog.text
+
+
+async def test_what_has_had_its_outcome_does_not_fail_when_it_is_closed(
+    rig: Rig, freeswitch_offer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(self: Link, *arguments: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Link, "connect", never)
+    rig.session.perform(CreateAnswer("a", "m", freeswitch_offer))
+    await rig.settle(1)
+    await rig.session.close()
+    assert [type(event) for event in rig.told] == [AnswerCreated]

@@ -3,11 +3,12 @@ from __future__ import annotations
 from typing import Any, cast
 
 from offhook.media.audio import Samples
-from offhook.media.engine import DigitReceived, DigitsSent, Direction, EngineEvent, FrameSink, Tone
+from offhook.media.dtmf import EventPayload
+from offhook.media.engine import DigitReceived, DigitsSent, Direction, Echo, EngineEvent, FrameSink, Tone
 from offhook.media.feeds import Library, make_feed, make_recipient
 from offhook.media.negotiation import Agreement, RemoteEnd
 from offhook.media.outbound import Outbound
-from offhook.media.rtp import is_rtcp, parse_rtp
+from offhook.media.rtp import is_rtcp, pack_rtp, parse_rtp
 from offhook.media.sdp import PayloadFormat
 from offhook.media.streams import AudioStreams
 from offhook.media.webrtc import SecureTransport
@@ -126,3 +127,34 @@ def test_samples_are_made_only_where_somebody_wants_them() -> None:
     assert go(range(50, 60)).samples is not None
     two.close()
     one.close()
+
+
+def test_digits_under_way_fail_when_a_hold_stops_them() -> None:
+    streams, _, told = _streams()
+    assert streams.outbound.digits is not None
+    streams.outbound.digits.add("123", duration_ms=60, gap_ms=40, id="x")
+    _run(streams, range(4))
+    assert streams.configure(_agreement(Direction.RECVONLY), 4) == ["x"]
+    _run(streams, range(4, 60))
+    assert told == [] and not streams.outbound.digits.busy
+
+
+def test_a_digit_whose_end_the_hold_cut_off_is_told() -> None:
+    streams, _, told = _streams()
+    streams.receive(pack_rtp(101, 1, 100, 1, bytes(EventPayload(5, False, 10, 800))), 0.0)
+    streams.configure(_agreement(Direction.SENDONLY), 1)
+    _run(streams, range(1, 20))
+    assert told == [DigitReceived("m", "5", 100)]
+
+
+def test_what_an_echo_sends_has_the_level_that_it_hears() -> None:
+    one, wire, _ = _streams()
+    two, _, _ = _streams()
+    two.set_feed(make_feed(Echo(), Library(), two, lambda name: None))
+    for number in range(100):
+        one.tick(number, number * 0.02)
+        while wire.sent:
+            two.receive(wire.sent.pop(0), number * 0.02 + 0.001)
+        two.tick(number, number * 0.02 + 0.005)
+    level = two.stats().level_out_db
+    assert level is not None and level == two.stats().level_in_db and level > -30.0

@@ -302,3 +302,41 @@ class _Stun(asyncio.DatagramProtocol):
 def test_every_certificate_is_its_own() -> None:
     one, two = Certificate.generateCertificate(), Certificate.generateCertificate()
     assert one.sha256 != two.sha256 and len(one.sha256) == 95
+
+
+async def test_what_strangers_send_is_not_looked_at(ends: tuple[End, End]) -> None:
+    """Nothing but STUN from an address that neither the SDP nor a check made known: DTLS reads alerts in the clear."""
+    one, two = ends
+    agent = one.transport._agent
+    stranger = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    alert = bytes((21, 254, 253)) + bytes(8) + bytes((0, 2, 2, 40))
+    for _ in range(100):
+        stranger.sendto(alert, one.transport.address)
+    await asyncio.sleep(0.02)
+    assert agent._queue.empty()
+    await _connect(one, two)
+    stranger.sendto(alert, one.transport.address)
+    two.transport.send(pack_rtp(0, 1, 1, 7, b"known"))
+    await _arrives(one)
+    assert agent._queue.empty() and one.reasons == []
+    stranger.close()
+
+
+async def test_any_of_several_fingerprints_will_do(ends: tuple[End, End]) -> None:
+    one, two = ends
+    other = Fingerprint("sha-256", ":".join(["00"] * 32))
+    many = replace(two.described, fingerprints=(*two.described.fingerprints, other))
+    await asyncio.gather(one.transport.connect(many, "server"), two.transport.connect(one.described, "client"))
+    assert one.transport.connected
+
+
+async def test_while_it_begins_anew_it_is_still_at_its_address(ends: tuple[End, End]) -> None:
+    one, two = ends
+    await _connect(one, two)
+    candidates, address = one.transport.candidates, one.transport.address
+    again = asyncio.create_task(_quietly(one.transport.connect(replace(two.described, ufrag="other"), "server")))
+    for _ in range(20):
+        await asyncio.sleep(0)
+        assert (one.transport.candidates, one.transport.address) == (candidates, address)
+    again.cancel()
+    await asyncio.wait([again])

@@ -10,16 +10,14 @@ import asyncio
 import datetime
 import fcntl
 import ipaddress
-import os
 import re
-import shutil
 import socket
 import struct
 import subprocess
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -200,6 +198,14 @@ class Asterisk:
     def __init__(self, program: Program, folder: Path, ports: Ports) -> None:
         self.ws = f"ws://127.0.0.1:{ports.ws}/ws"
         self.wss = f"wss://127.0.0.1:{ports.wss}/ws"
+        tcp, tls = free_port(), free_port()
+        self.servers = {
+            "ws": self.ws,
+            "wss": self.wss,
+            "udp": f"udp:127.0.0.1:{ports.asterisk}",
+            "tcp": f"tcp:127.0.0.1:{tcp}",
+            "tls": f"tls:127.0.0.1:{tls}",
+        }
         self._command = program.command
         etc, var = folder / "etc", folder / "var"
         etc.mkdir()
@@ -215,6 +221,8 @@ class Asterisk:
             "WS": str(ports.ws),
             "WSS": str(ports.wss),
             "UDP": str(ports.asterisk),
+            "TCP": str(tcp),
+            "TLS": str(tls),
             "KAMAILIO": str(ports.kamailio),
             "CERTIFICATE": str(self.certificate),
             "KEY": str(key),

@@ -1,4 +1,5 @@
-"""Stories on Asterisk 22, over ws and wss: registration, calls both ways, hold, digits, offers from either side, refusals."""
+"""Stories on Asterisk 22, over every transport: registration, calls both ways, hold, digits, offers from either side,
+early media, refusals."""
 
 from __future__ import annotations
 
@@ -28,8 +29,7 @@ def agent(asterisk: Asterisk, open_desk: Agents, transport: str) -> Agents:
     """Logs an agent in at Asterisk over the transport of the story."""
 
     async def open_one(user: str, **options: Any) -> Desk:
-        server = asterisk.ws if transport == "ws" else asterisk.wss
-        return await open_desk(server, user, ca_file=str(asterisk.certificate), **options)
+        return await open_desk(asterisk.servers[transport], user, ca_file=str(asterisk.certificate), **options)
 
     return open_one
 
@@ -172,3 +172,25 @@ async def test_refusals(agent: Agents, number: str, code: str) -> None:
     with pytest.raises(CallEnded) as ended:
         await alice.call(number)
     assert ended.value.code == code
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+async def test_without_websocket(asterisk: Asterisk, agent: Agents) -> None:
+    """The same over what the transports before WebSocket carry: calls both ways, hold from both sides, a hang-up."""
+    alice, bob = await agent("1000"), await agent("1001")
+    hers, his = await connect(alice, bob)
+    await hers.hold()
+    await bob.ear.hears_nothing()
+    await hers.retrieve()
+    await alice.ear.hears(440)
+    await bob.ear.hears(440)
+    await his.release()
+    await hers.ended(5)
+    call = await alice.call("9199")
+    await call.send_digits("17*")
+    await alice.ear.hears(440)
+    await call.release()
+    await asterisk.cli("channel originate PJSIP/1000 extension 9204@agents")
+    await (await alice.pick_up()).ended(10)
+    await alice.agent.logout()
+    assert await asterisk.contacts("1000") == []

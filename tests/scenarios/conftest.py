@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,8 +32,11 @@ class Server(Protocol):
     name: str
     ws: str
     wss: str
+    udp: str
+    tcp: str
     domain: str
 
+    def webrtc_for_all(self) -> AbstractAsyncContextManager[None]: ...
     async def channels(self) -> int: ...
     async def digits(self) -> list[str]: ...
     async def hold_seen(self, user: str, held: bool) -> None: ...
@@ -52,6 +55,11 @@ class SwitchServer:
         self.ws = switch.ws_url
         assert switch.wss_url is not None
         self.wss = switch.wss_url
+        assert switch.udp_url is not None and switch.tcp_url is not None
+        self.udp, self.tcp = switch.udp_url, switch.tcp_url
+
+    def webrtc_for_all(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
 
     async def channels(self) -> int:
         return len(self._switch.channels())
@@ -125,6 +133,17 @@ class FreeSwitchServer:
 
     def __init__(self, ws: str, wss: str, esl: Esl) -> None:
         self.ws, self.wss, self._esl = ws, wss, esl
+        self.udp = os.environ.get("OFFHOOK_FREESWITCH_UDP", "udp:127.0.0.1:5060")
+        self.tcp = os.environ.get("OFFHOOK_FREESWITCH_TCP", "tcp:127.0.0.1:5060")
+
+    @asynccontextmanager
+    async def webrtc_for_all(self) -> AsyncIterator[None]:
+        """By itself it offers plain RTP to who has registered over UDP or TCP (docs/how-to/freeswitch.md)."""
+        await self._esl.api("global_setvar media_webrtc=true")
+        try:
+            yield
+        finally:
+            await self._esl.api("global_setvar media_webrtc=")
 
     async def _rows(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = json.loads(await self._esl.api("show channels as json")).get("rows", [])
@@ -174,7 +193,7 @@ async def _freeswitch() -> AsyncIterator[Server]:
 
 @asynccontextmanager
 async def _switch() -> AsyncIterator[Server]:
-    switch = Switch(SwitchConfig(host="127.0.0.1", ws_port=0, wss_port=0, media="local"))
+    switch = Switch(SwitchConfig(ws_port=0, wss_port=0, udp_port=0, tcp_port=0, media="local"))
     await switch.start()
     try:
         yield SwitchServer(switch)

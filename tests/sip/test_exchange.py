@@ -179,7 +179,7 @@ def test_a_challenge_to_a_bye_is_answered_after_the_end(make_net: type[Net]) -> 
     net.take("phone", SessionEnded)
     bye = net.requests("phone", "BYE")[0][1]
     refusal = bye.response(407)
-    refusal.headers.add("Proxy-Authenticate", 'Digest realm="r", nonce="n", algorithm=MD5, qop="auth"')
+    refusal.headers.add("Proxy-Authenticate", 'Digest realm="example.org", nonce="n", algorithm=MD5, qop="auth"')
     net.send_raw("phone", refusal.serialize())
     assert net.requests("phone", "BYE")[-1][1].headers.get("Proxy-Authorization")
     net.drop = lambda who, message: False

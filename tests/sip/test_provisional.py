@@ -204,6 +204,8 @@ def test_a_prack_may_bring_a_new_offer(both: Net) -> None:
     prack.body = both.sdp(3, 1).encode()
     both.send_raw("server", prack.serialize())
     assert both.take("server", OfferReceived).offer == both.sdp(3, 1)
+    with pytest.raises(StateError):
+        both.server.accept(called, both.ANSWER, both.now)
     both.server.answer(called, both.sdp(4, 1), both.now)
     both.drain()
     answered = both.responses("server", "PRACK")[-1][1]

@@ -177,8 +177,31 @@ def test_a_server_may_say_how_long_to_wait(make_net: type[Net]) -> None:
     net.connect()
     net.run(19)
     assert len(times(net)) == 1
-    net.run(1.1)
+    net.run(3.1)
     assert len(times(net)) == 2
+
+
+def test_no_server_makes_us_wait_longer_than_30_seconds(make_net: type[Net]) -> None:
+    net = make_net()
+    net.registrar = answer_with(503, 200, headers=(("Retry-After", "3600"),))  # type: ignore[assignment]
+    net.connect()
+    net.run(26.9)
+    assert len(times(net)) == 1
+    net.run(3.1)
+    assert net.phone.registered
+
+
+def test_an_overloaded_server_is_left_for_the_next_one_once_a_round(make_net: type[Net]) -> None:
+    account = Account("1001", "example.org", "secret", ("ws://a", "ws://b", "ws://c"))
+    net = make_net(account=account)
+    net.registrar = answer_with(503, headers=(("Retry-After", "30"),))  # type: ignore[assignment]
+    net.phone.start(net.now)
+    net.run(5)
+    assert [url for _, url in net.opens] == ["ws://a", "ws://b", "ws://c"]
+    assert len(times(net)) == 3
+    net.registrar = answer_with(200)  # type: ignore[assignment]
+    net.run(31)
+    assert net.phone.registered and net.opens[-1][1] == "ws://c"
 
 
 def test_a_server_that_does_not_answer_is_left(make_net: type[Net]) -> None:

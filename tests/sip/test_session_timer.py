@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from offhook.sip.account import Account
 from offhook.sip.events import End, OfferReceived, RequestAnswered, SessionEnded
 from offhook.sip.message import Message, Response
 from offhook.sip.style import Style
@@ -278,3 +281,117 @@ def test_a_restored_session_that_the_peer_refreshes_still_has_its_end(net: Net) 
     net.phone.start(net.now, register=False)
     net.run(90)
     assert net.take("phone", SessionEnded).end is End.TIMEOUT
+
+
+def asking(make_net: type[Net], seconds: int = 600, server_style: Style | None = None) -> Net:
+    account = Account("1001", "example.org", "secret", ("ws://pbx",), session_expires=seconds)
+    net = make_net(account=account, server_style=server_style)
+    net.connect()
+    return net
+
+
+def test_a_call_of_ours_asks_for_a_timer_where_that_is_configured(make_net: type[Net]) -> None:
+    net = asking(make_net)
+    session, called = net.answer_server()
+    invite = net.requests("phone", "INVITE")[0][1]
+    assert timer_of(invite) == "600" and {"timer", "replaces"} <= invite.supported
+    assert timer_of(net.responses("server", "INVITE")[-1][1]) == "600;refresher=uac"
+    net.run(39)
+    assert updates(net) == []
+    net.run(1)
+    assert updates(net) == [40.0], "as often as FreeSWITCH wants it"
+    net.phone.hangup(session, net.now)
+    net.assert_clean()
+
+
+def test_the_called_party_may_take_the_refreshing(make_net: type[Net]) -> None:
+    net = asking(make_net, server_style=Style())
+    session, _ = net.answer_server()
+    assert timer_of(net.responses("server", "INVITE")[-1][1]) == "600;refresher=uas"
+    net.run(45)
+    assert updates(net) == [] and len(net.requests("server", "UPDATE")) == 1
+    net.phone.hangup(session, net.now)
+    net.assert_clean()
+
+
+def test_a_called_party_without_timers_is_refreshed_all_the_same(make_net: type[Net]) -> None:
+    net = asking(make_net, 90)
+    net.drop = lambda who, message: who == "server" and isinstance(message, Response) and message.status == 200
+    net.call_server()
+    net.server.accept(net.server.sessions()[0], net.ANSWER, net.now)
+    net.drain()
+    fine = net.responses("server", "INVITE")[-1][1]
+    for name in ("Session-Expires", "Require"):
+        fine.headers.remove(name)
+    net.drop = lambda who, message: False
+    net.send_raw("phone", fine.serialize())
+    net.run(40)
+    assert updates(net) == [40.0]
+
+
+def test_an_interval_that_is_too_brief_is_asked_for_again(make_net: type[Net]) -> None:
+    net = asking(make_net, 30)
+    net.call_server()
+    first, second = (m for _, m in net.requests("phone", "INVITE"))
+    refusal = next(m for _, m in net.responses("server", "INVITE") if m.status == 422)
+    assert refusal.min_se == 90
+    assert (timer_of(second), second.headers.get("Min-SE"), second.call_id) == ("90", "90", first.call_id)
+    assert second.cseq.number == first.cseq.number + 1
+    net.server.accept(net.server.sessions()[0], net.ANSWER, net.now)
+    net.drain()
+    assert timer_of(net.responses("server", "INVITE")[-1][1]) == "90;refresher=uac"
+
+
+def refuse_brief(net: Net, *least: str) -> None:
+    """Answer the last INVITEs of the phone 422, in place of the server."""
+    net.drop = lambda who, message: who == "server"
+    for value in least:
+        invite = net.requests("phone", "INVITE")[-1][1]
+        refusal = invite.response(422, to_tag="t")
+        refusal.headers.add("Min-SE", value)
+        net.send_raw("phone", refusal.serialize())
+
+
+@pytest.mark.parametrize("least", [("600",), ("1",), ("nonsense",), ("999999999",), ("700", "700")])
+def test_a_422_that_leads_nowhere_refuses_the_call(make_net: type[Net], least: tuple[str, ...]) -> None:
+    net = asking(make_net)
+    net.drop = lambda who, message: who == "server"
+    session = net.phone.invite("sip:9196@example.org", net.OFFER, net.now)
+    net.drain()
+    refuse_brief(net, *least)
+    ended = net.take("phone", SessionEnded)
+    assert (ended.session, ended.end, ended.status) == (session, End.REFUSED, 422)
+    assert len(net.requests("phone", "INVITE")) == len(least)
+
+
+def test_a_call_without_a_timer_is_refused_by_422(net: Net) -> None:
+    net.drop = lambda who, message: who == "server"
+    net.phone.invite("sip:9196@example.org", net.OFFER, net.now)
+    net.drain()
+    refuse_brief(net, "200")
+    assert net.take("phone", SessionEnded).status == 422
+
+
+def test_a_reinvite_obeys_a_422(make_net: type[Net]) -> None:
+    net = asking(make_net)
+    session, _ = net.answer_server()
+    net.drop = lambda who, message: who == "server"
+    net.phone.reinvite(session, net.sdp(1, 2), net.now)
+    net.drain()
+    refuse_brief(net, "900")
+    again = net.requests("phone", "INVITE")[-1][1]
+    assert (timer_of(again), again.headers.get("Min-SE")) == ("900", "900")
+    assert again.text == net.sdp(1, 2)
+    net.drop = lambda who, message: False
+    net.send_raw("server", again.serialize())
+    assert net.take("server", OfferReceived).offer == net.sdp(1, 2)
+
+
+def test_requests_with_too_brief_an_interval_are_refused(net: Net) -> None:
+    brief = (("Supported", "timer"), ("Session-Expires", "60"))
+    caller, session = net.answer_phone(headers=FREESWITCH)
+    net.server.reinvite(caller, net.sdp(1, 2), net.now, headers=brief)
+    net.drain()
+    refusals = [m for _, m in net.responses("phone", "INVITE") if m.status == 422]
+    assert [m.min_se for m in refusals] == [90]
+    assert net.phone.session(session).state == "established"

@@ -2,8 +2,8 @@
 
 The tables of offhook.sip are found by themselves: a row that is added needs a way that leads to it, here. Pairs of
 user agents are brought into every state that two can have with each other (`REACH`), and there everything happens that
-can (`PRESS`); what that leaves is in scripts of its own. All of it goes through whole user agents and over the wire,
-but for the transactions, whose tables are walked.
+can (`PRESS`); what that leaves is in scripts of its own. All of it goes through whole user agents and over the wire.
+The tables of transactions and of REFER have files of their own (`ELSEWHERE`).
 """
 
 from __future__ import annotations
@@ -20,16 +20,15 @@ from typing import Any
 import pytest
 
 import offhook.sip
-from offhook.clock import Now, Timers
 from offhook.errors import StateError
-from offhook.sip import client_transaction, server_transaction
-from offhook.sip.client_transaction import InviteClientTransaction, NonInviteClientTransaction
-from offhook.sip.events import RequestReceived, SessionEnded
+from offhook.sip.account import Account
+from offhook.sip.events import (
+    RequestReceived,
+    SessionEnded,
+)
 from offhook.sip.fields import Address
-from offhook.sip.message import Headers, Request
+from offhook.sip.message import Request
 from offhook.sip.negotiation import Negotiation
-from offhook.sip.outbox import Outbox
-from offhook.sip.server_transaction import InviteServerTransaction, NonInviteServerTransaction
 from offhook.sip.style import Style
 from offhook.sip.timers import Timing
 
@@ -107,113 +106,8 @@ def recorders(monkeypatch: pytest.MonkeyPatch) -> dict[str, Recorder]:
 
 
 TABLES = tables()
-
-
-# Transactions: bare machines, whose timers must be set where a row says that they fire
-
-
-def request(method: str) -> Request:
-    return Request(
-        method,
-        "sip:b@h",
-        Headers(
-            [
-                ("Via", "SIP/2.0/UDP h;branch=z9hG4bKx"),
-                ("Max-Forwards", "70"),
-                ("From", "<sip:a@h>;tag=f"),
-                ("To", "<sip:b@h>"),
-                ("Call-ID", "i"),
-                ("CSeq", f"1 {method}"),
-            ]
-        ),
-    )
-
-
-class Walker:
-    """One transaction, driven along its table."""
-
-    def __init__(self, kind: type[Any], *, reliable: bool) -> None:
-        self.timers = Timers()
-        self.box = Outbox()
-        self.at = 0.0
-        self.method = "INVITE" if "Non" not in kind.__name__ else "INFO"
-        shared: dict[str, Any] = {"reliable": reliable, "timers": self.timers, "timing": Timing(), "box": self.box}
-        asked = request(self.method)
-        self.machine: Any
-        if kind is InviteClientTransaction:
-            self.machine = kind(asked, "flow", lambda sent, answer: request("ACK"), **shared)
-        elif kind is NonInviteClientTransaction:
-            self.machine = kind(asked, "flow", **shared)
-        elif kind is InviteServerTransaction:
-            self.machine = kind(asked, "flow", ("key",), **shared)
-        else:
-            self.machine = kind(asked, "flow", ("key",), self.now, **shared)
-        if hasattr(self.machine, "start"):
-            self.machine.start(self.now)
-
-    @property
-    def now(self) -> Now:
-        return Now(self.at, self.at)
-
-    def press(self, given: Enum) -> bool:
-        """Let that happen; False where it cannot: its timer is not set."""
-        name = given.name
-        if name.startswith("TIMER_"):
-            if not self.timers.is_set(self.machine, given.value):
-                return False
-            self.timers.cancel(self.machine, given.value)
-            self.machine.handle_timer(given.value, self.now)
-        elif name == "LOST":
-            self.machine.lose(self.now)
-        elif name == "ABANDON":
-            self.machine.abandon(self.now)
-        elif name in ("REQUEST", "ACK"):
-            self.machine.receive(request("ACK" if name == "ACK" else self.method), self.now)
-        else:
-            status = {"PROVISIONAL": 180, "SUCCESS": 200, "FAILURE": 486, "FINAL": 200}[name]
-            response = request(self.method).response(status, to_tag="t")
-            if isinstance(self.machine, client_transaction.ClientTransaction):
-                self.machine.receive(response, self.now)
-            else:
-                self.machine.respond(response, self.now)
-        return True
-
-
-KINDS: tuple[tuple[type[Any], Any], ...] = (
-    (InviteClientTransaction, client_transaction.INVITE),
-    (NonInviteClientTransaction, client_transaction.NON_INVITE),
-    (InviteServerTransaction, server_transaction.INVITE),
-    (NonInviteServerTransaction, server_transaction.NON_INVITE),
-)
-
-
-def paths(table: Table, start: Enum) -> dict[Enum, list[Enum]]:
-    """The shortest way to each state."""
-    known: dict[Enum, list[Enum]] = {start: []}
-    waiting = [start]
-    while waiting:
-        state = waiting.pop(0)
-        for (origin, given), (end, _) in table.items():
-            if origin is state and end not in known:
-                known[end] = [*known[state], given]
-                waiting.append(end)
-    return known
-
-
-def walk(kind: type[Any], table: Table) -> None:
-    """Every row, over a transport that loses messages and over one that does not."""
-    start = Walker(kind, reliable=False).machine.state
-    for reliable, (state, given) in product((False, True), table):
-        walker = Walker(kind, reliable=reliable)
-        for step in paths(table, start)[state]:
-            assert walker.press(step), f"{kind.__name__}: {step} cannot come"
-        assert walker.machine.state is state
-        done = walker.press(given)
-        assert done or reliable, f"{kind.__name__}: nothing sets {given} in {state}"
-        if done:
-            assert walker.machine.state is table[state, given][0]
-        if walker.machine.state.name == "TERMINATED":
-            assert len(walker.timers) == 0, f"{kind.__name__}: a timer outlives it"
+ELSEWHERE = ("client_transaction", "server_transaction", "subscription")
+"""Their rows are visited in test_transaction_tables.py and test_referral_table.py."""
 
 
 # Pairs: how far two have come with each other
@@ -388,36 +282,12 @@ REACH = (calling, rung, rung_surely, cancelling, cancelled_ringing, accepted, pa
 # Pairs: what can happen then
 
 
-def press_ring(pair: Pair) -> None:
-    pair.ring()
-
-
-def press_accept(pair: Pair) -> None:
-    pair.accept()
-
-
-def press_reject(pair: Pair) -> None:
-    pair.do(lambda: pair.other.reject(pair.theirs, 486, pair.net.now))
-
-
-def press_hangup(pair: Pair) -> None:
-    pair.do(lambda: pair.one.hangup(pair.ours, pair.net.now))
-
-
-def press_peer_hangs_up(pair: Pair) -> None:
-    pair.do(lambda: pair.other.hangup(pair.theirs, pair.net.now))
-
-
 def press_answer(pair: Pair) -> None:
     pair.do(lambda: pair.one.answer(pair.ours, pair.net.ANSWER, pair.net.now))
 
 
 def press_peer_answers(pair: Pair) -> None:
     pair.do(lambda: pair.other.answer(pair.theirs, pair.net.sdp(9, 3), pair.net.now))
-
-
-def press_refuse(pair: Pair) -> None:
-    pair.do(lambda: pair.other.refuse(pair.theirs, 488, pair.net.now))
 
 
 def press_reinvite(pair: Pair) -> None:
@@ -448,14 +318,6 @@ def press_cancel(pair: Pair) -> None:
         lines = [f"{name}: {value}" for name, value in invite.headers if name in ("Via", "From", "To", "Call-ID")]
         text = "\r\n".join([f"CANCEL {invite.uri} SIP/2.0", *lines, f"CSeq: {invite.cseq.number} CANCEL", "", ""])
         pair.net.send_raw(pair.called, text)
-
-
-def press_time(pair: Pair) -> None:
-    pair.net.run(45)
-
-
-def press_long_time(pair: Pair) -> None:
-    pair.net.run(400)
 
 
 def press_silence(pair: Pair) -> None:
@@ -508,9 +370,17 @@ def press_peer_offer_unacknowledged(pair: Pair) -> None:
     pair.net.run(45)
 
 
-PRESS: tuple[Callable[[Pair], None], ...] = tuple(
-    it for name, it in list(globals().items()) if name.startswith("press_")
-)
+PRESS: dict[str, Callable[[Pair], None]] = {
+    "ring": lambda pair: pair.ring(),
+    "accept": lambda pair: pair.accept(),
+    "reject": lambda pair: pair.do(lambda: pair.other.reject(pair.theirs, 486, pair.net.now)),
+    "hangup": lambda pair: pair.do(lambda: pair.one.hangup(pair.ours, pair.net.now)),
+    "peer_hangs_up": lambda pair: pair.do(lambda: pair.other.hangup(pair.theirs, pair.net.now)),
+    "refuse": lambda pair: pair.do(lambda: pair.other.refuse(pair.theirs, 488, pair.net.now)),
+    "time": lambda pair: pair.net.run(45),
+    "long_time": lambda pair: pair.net.run(400),
+    **{name: it for name, it in list(globals().items()) if name.startswith("press_")},
+}
 
 
 def raw(pair: Pair, method: str) -> None:
@@ -735,7 +605,7 @@ def script_ring_timeout(make: Make) -> None:
 def script_one_hears_the_other(make: Make) -> None:
     """Nothing of the called party's gets through until the call was given up; then all of it does."""
     for caller, offer in KINDS_OF_CALL:
-        for late in (press_ring, press_accept, press_reject):
+        for late in (PRESS["ring"], PRESS["accept"], PRESS["reject"]):
             pair = cancelling(make, caller, offer)
             late(pair)
             check_ends(pair)
@@ -746,7 +616,7 @@ def script_early_timeout(make: Make) -> None:
     for caller, offer in KINDS_OF_CALL:
         pair = rung(make, caller, offer)
         pair.net.drop = lambda who, message: True
-        press_hangup(pair)
+        PRESS["hangup"](pair)
         pair.net.run(40)
         check_ends(pair)
 
@@ -784,6 +654,21 @@ def script_refresh_after_glare(make: Make) -> None:
         check_ends(pair)
 
 
+def script_redirected(make: Make) -> None:
+    """The call is tried elsewhere, before and after it rang."""
+    moved = (("Contact", "<sip:elsewhere@example.org>"),)
+    for ring in (False, True):
+        account = Account("1001", "example.org", "secret", ("ws://pbx",), redirects=3)
+        net = make(phone_style=PLAIN, server_style=PLAIN, account=account)
+        net.connect()
+        pair = Pair(net, "phone", "server", *net.call_server())
+        if ring:
+            pair.ring()
+        pair.do(lambda pair=pair: pair.other.reject(pair.theirs, 302, pair.net.now, headers=moved))  # type: ignore[misc]
+        assert net.requests("phone", "INVITE")[-1][1].uri == "sip:elsewhere@example.org"
+        check_ends(pair)
+
+
 def script_first_offer_refused(make: Make) -> None:
     """What holds when the first offer of a peer is taken back: nothing, as before."""
     negotiation = Negotiation()
@@ -799,16 +684,10 @@ SCRIPTS = tuple(it for name, it in list(globals().items()) if name.startswith("s
 
 
 class TestRows:
-    @pytest.mark.parametrize(("kind", "table"), KINDS, ids=lambda it: getattr(it, "__name__", ""))
-    def test_transactions(self, kind: type[Any], table: Table) -> None:
-        walk(kind, table)
-
     def test_every_row_is_visited(self, make_net: Make, recorders: dict[str, Recorder]) -> None:
         """One test, because the rows that were visited are counted: everything happens in every state of two agents."""
-        for kind, table in KINDS:
-            walk(kind, table)
-        for reach, press, (caller, offer) in product(REACH, PRESS, KINDS_OF_CALL):
-            with noted(f"{caller} calls, {reach.__name__}, {press.__name__}, offer: {offer}"):
+        for reach, (name, press), (caller, offer) in product(REACH, PRESS.items(), KINDS_OF_CALL):
+            with noted(f"{caller} calls, {reach.__name__}, {name}, offer: {offer}"):
                 pair = reach(make_net, caller, offer)
                 press(pair)
                 check_ends(pair)
@@ -823,6 +702,7 @@ class TestRows:
         missing = {
             f"{name}: {state.name} + {given.name}"
             for name, recorder in recorders.items()
+            if name.partition(".")[0] not in ELSEWHERE
             for state, given in recorder
             if (state, given) not in recorder.visited
         }
@@ -862,30 +742,3 @@ class TestStrays:
                 assert not pair.net.phone.outputs() and not pair.net.server.outputs()
                 assert len(pair.net.timers) == timers
         machine.state = before
-
-    @pytest.mark.parametrize(("kind", "table"), KINDS, ids=lambda it: getattr(it, "__name__", ""))
-    def test_transactions(self, kind: type[Any], table: Table) -> None:
-        start = Walker(kind, reliable=False).machine.state
-        some_input = next(iter(table))[1]
-        ways = paths(table, start)
-        for state, given in product(ways, type(some_input)):
-            if (state, given) in table or (given.name.startswith("TIMER_")):
-                continue
-            walker = Walker(kind, reliable=False)
-            for step in ways[state]:
-                walker.press(step)
-            while walker.box.take() is not None:
-                continue
-            timers = len(walker.timers)
-            if given.name in ("SUCCESS", "FAILURE") and kind in (
-                NonInviteClientTransaction,
-                NonInviteServerTransaction,
-            ):
-                continue
-            if given.name == "FINAL" and kind in (InviteClientTransaction, InviteServerTransaction):
-                continue
-            if hasattr(walker.machine, "abandon") or given.name != "ABANDON":
-                walker.press(given)
-            assert walker.machine.state is state
-            assert walker.box.take() is None
-            assert len(walker.timers) == timers

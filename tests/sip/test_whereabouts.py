@@ -80,7 +80,7 @@ def test_the_address_that_the_server_sees_is_registered_in_place_of_ours(make_ne
     assert len(net.requests("phone", "REGISTER")) == 2, "once is enough"
 
 
-@pytest.mark.parametrize("received", ["nonsense", "1.2.3.4.5", ""])
+@pytest.mark.parametrize("received", ["nonsense", "1.2.3.4.5", "", "fe80::1%eth0"])
 def test_an_address_that_is_none_is_not_believed(make_net: type[Net], received: str) -> None:
     net = make_net(scheme="udp")
     net.connect()
@@ -224,3 +224,24 @@ def test_responses_of_others_teach_nothing(net: Net) -> None:
     assert isinstance(register, Response)
     net.send_raw("phone", register.serialize())
     assert len(net.requests("phone", "REGISTER")) == 1
+
+
+@pytest.mark.parametrize("local", ["", "nonsense", ":5060", "a b:5060", "10.0.0.2:x", "10.0.0.2:99999"])
+def test_a_local_address_that_is_not_known(make_net: type[Net], local: str) -> None:
+    net = make_net(account=Account("1001", "example.org", "secret", ("udp:pbx",)), scheme="udp")
+    net.reachable = False
+    net.phone.start(net.now)
+    net.phone.outputs()
+    net.phone.receive(FlowOpened("p.1", local, "x"), net.now)
+    net.drain()
+    register = net.requests("phone", "REGISTER")[0][1]
+    assert (register.via.host, register.via.port) == ("unknown.invalid", None)
+
+
+def test_the_source_of_a_request_of_ipv6(make_net: type[Net]) -> None:
+    net = make_net(scheme="udp")
+    net.seen_as = "[2001:db8::7]:61000"
+    net.connect()
+    response = net.responses("server", "REGISTER")[0][1]
+    assert (response.via.received, response.via.rport) == ("2001:db8::7", 61000)
+    assert contacts(net.requests("phone", "REGISTER")[1][1])[0].startswith("<sip:1001@[2001:db8::7]:61000;")

@@ -197,3 +197,13 @@ def test_a_held_leg_hears_its_peer_come_and_go(bench: Any) -> None:
     channel = bench.node._exchange.channels[bench.channel("1000").uuid]
     channel.hear_peer(bench.now)  # there is none
     assert channel.held
+
+
+def test_a_hold_taken_back_before_it_is_answered(bench: Any) -> None:
+    alice, hers, _, _ = connected(bench)
+    alice.reoffer(hers, Direction.SENDONLY)
+    session = bench.node._exchange.channels[bench.channel("1000").uuid].session
+    bench.node._ua.refuse(session, 487, bench.now)
+    bench.drain()
+    bench.run(1.0)
+    assert len(bench.node.channels()) == 2

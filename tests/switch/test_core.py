@@ -117,3 +117,10 @@ def test_flows_that_the_switch_did_not_open_mean_nothing(bench: Any) -> None:
     bench.give(FlowFailed("x", "no"))
     bench.close("x")
     assert bench.sent == []
+
+
+@pytest.mark.parametrize("number", ["9196\r\nX-Evil: 1", "9196\x00", "6001\n"])
+def test_what_is_dialled_cannot_become_a_header(bench: Any, number: str) -> None:
+    alice = bench.phone("1000")
+    alice.call(number)
+    assert alice.end.status == 400 and not bench.node.channels()

@@ -44,3 +44,7 @@ def test_a_heap_knows_when_it_was_fired() -> None:
 
 def test_who_called_is_not_shown() -> None:
     assert "1000" not in repr(Party("Extension 1000", "1000")) and "42" not in repr(IvrDigits("u", "1000", "42"))
+
+
+def test_a_party_has_no_control_characters() -> None:
+    assert Party("a\r\nb\x00", "1\x7f2\n") == Party("ab", "12")

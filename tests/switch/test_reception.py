@@ -196,3 +196,22 @@ def test_credentials_that_cannot_be_read_are_nobodys(bench: Any) -> None:
     request = raw.request("INVITE", CONTACT, "Proxy-Authorization: Digest realm=")
     assert bench.node._reception.user_of(request) == ""
     assert raw.ask(request).status == 407
+
+
+def test_an_expiry_beyond_all_numbers(bench: Any) -> None:
+    raw = Raw(bench)
+    response = raw.ask_signed(raw.request("REGISTER", f"Contact: <sip:1000@x.invalid>;expires={'9' * 5000}"))
+    assert response.headers.get("Contact") == "<sip:1000@x.invalid>;expires=86400"
+
+
+def test_a_contact_with_escapes_is_sent_messages_and_calls(bench: Any) -> None:
+    """What a Contact's user unescapes to goes into no start line and no header."""
+    raw = Raw(bench)
+    raw.ask_signed(raw.request("REGISTER", "Contact: <sip:a%0d%0aX-Evil:1%20%3e@x.invalid>"))
+    alice = bench.phone("1001")
+    alice.agent.request("MESSAGE", "sip:1000@127.0.0.1", bench.now, content_type="text/plain", body="hello")
+    alice.call("1000")
+    got = [parse_message(data) for flow, data in bench.sent if flow == "raw"]
+    methods = [each.method for each in got if isinstance(each, Request)]
+    assert "MESSAGE" in methods and "INVITE" in methods
+    assert not any("X-Evil" in each.headers for each in got)

@@ -296,3 +296,19 @@ def test_without_cryptography_the_remedy_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "cryptography", None)
     with pytest.raises(ConfigError, match=r"offhook\[media\]"):
         self_signed()
+
+
+async def test_nothing_is_kept_of_what_comes_after_the_end(raw: Raw) -> None:
+    await raw.connect()
+    raw.writer.write(b"GET / HTTP/1.1\r\n\r\n")
+    (connection,) = [await _first(raw.listener.connections)]
+    refused = await raw.reader.readuntil(b"\r\n\r\n")
+    connection.data_received(bytes(100_000))
+    assert len(connection._buffer) < 100 and refused.startswith(b"HTTP/1.1 400")
+    await raw.ends_with(b"")
+
+
+async def _first(connections: set[Any]) -> Any:
+    while not connections:
+        await asyncio.sleep(0)
+    return next(iter(connections))

@@ -28,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--wss-listen", metavar="HOST:PORT", help="where wss: listens, with a certificate made just now"
     )
+    parser.add_argument("--udp-listen", metavar="HOST:PORT", help="where SIP over UDP is listened for (default: not)")
+    parser.add_argument("--tcp-listen", metavar="HOST:PORT", help="where SIP over TCP is listened for (default: not)")
     parser.add_argument("--users", metavar="FILE.toml", type=Path, help="default: 1000 to 1019, password 1234")
     parser.add_argument("--domain", help="what the switch calls itself (default: the host it listens on)")
     parser.add_argument("--media", choices=("local", "null"), default="local", help="real audio, or none at all")
@@ -55,11 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _config(args: argparse.Namespace, stack: contextlib.ExitStack) -> SwitchConfig:
     host, port = _address("--listen", args.listen)
-    wss_port = None
-    if args.wss_listen is not None:
-        wss_host, wss_port = _address("--wss-listen", args.wss_listen)
-        if wss_host != host:
-            raise ConfigError("--wss-listen", "is on another host than --listen", f"Say {host}:{wss_port}")
+    more = {name: _port(name, getattr(args, name), host) for name in ("wss_listen", "udp_listen", "tcp_listen")}
     if args.users is None:
         users = Directory.sample()
         if not _is_loopback(host):
@@ -76,13 +74,26 @@ def _config(args: argparse.Namespace, stack: contextlib.ExitStack) -> SwitchConf
     return SwitchConfig(
         host=host,
         ws_port=port,
-        wss_port=wss_port,
+        wss_port=more["wss_listen"],
+        udp_port=more["udp_listen"],
+        tcp_port=more["tcp_listen"],
         domain=args.domain,
         media=args.media,
         media_address=args.media_address,
         users=users,
         trace=trace,
     )
+
+
+def _port(name: str, text: str | None, host: str) -> int | None:
+    """The port of another listener, which is to be on the same host."""
+    if text is None:
+        return None
+    flag = f"--{name.replace('_', '-')}"
+    found, port = _address(flag, text)
+    if found != host:
+        raise ConfigError(flag, "is on another host than --listen", f"Say {host}:{port}")
+    return port
 
 
 def _address(flag: str, text: str) -> tuple[str, int]:
@@ -127,7 +138,7 @@ async def _serve(config: SwitchConfig) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, ended.set)
-        urls = " and ".join(url for url in (switch.ws_url, switch.wss_url) if url)
+        urls = " and ".join(url for url in (switch.ws_url, switch.wss_url, switch.udp_url, switch.tcp_url) if url)
         print(f"offhook switch listens on {urls}", flush=True)
         await ended.wait()
     finally:

@@ -63,6 +63,8 @@ class Holding:
             self._tasks.finish(call, None, now)
         else:
             call.renegotiation = Renegotiation(hold)
+            if hold:
+                self._set_microphone(call)
             self.go_on(call, now)
 
     def go_on(self, call: Call, now: Now) -> None:
@@ -99,6 +101,8 @@ class Holding:
             return
         call.held = renegotiation.hold
         call.parked = call.parked and call.held
+        if not call.held:
+            self._set_microphone(call)
         call.dialog = moved(
             call.dialog, "HELD" if call.held else "ACTIVE", now.wall, isCallAlreadyActive=True, **self._remote(call)
         )
@@ -129,6 +133,7 @@ class Holding:
     def offer_failed(self, call: Call, code: str, detail: str, now: Now) -> None:
         """The engine could not make the offer."""
         call.renegotiation = None
+        self._set_microphone(call)
         self._finish(call, media_failure(code, detail), now)
 
     def out_of_time(self, call: Call) -> None:
@@ -138,7 +143,11 @@ class Holding:
 
     def _undo(self, call: Call) -> None:
         renegotiation, call.renegotiation = call.renegotiation, None
-        if renegotiation is not None and renegotiation.stage is not Stage.WAITING:
+        if renegotiation is None:
+            return
+        if renegotiation.hold:
+            self._set_microphone(call)
+        if renegotiation.stage is not Stage.WAITING:
             self._take_back(call)
 
     def _take_back(self, call: Call) -> None:
@@ -215,7 +224,13 @@ class Holding:
         except StateError:
             return  # the session ended at this moment; that is told next
 
-    # Mute
+    # The microphone
+
+    def _set_microphone(self, call: Call) -> None:
+        """Silent while it is muted or the call is held, from the asking on: RFC 3264 §8.4 lets a holder go on sending,
+        and who does not put music in its place (FreeSWITCH does) would pass on what the agent says meanwhile."""
+        holding = call.held or (call.renegotiation is not None and call.renegotiation.hold)
+        self._work.put(SetMuted(call.media, holding or call.dialog.participants[0].mute))
 
     def mute_early(self, call: Call) -> None:
         """A mute that must wait for its turn silences the microphone already."""
@@ -228,8 +243,8 @@ class Holding:
             self._tasks.finish(call, invalid_action(task.command.action), now)
             return
         mute = isinstance(task.command, MuteCall)
-        self._work.put(SetMuted(call.media, mute))
         if call.dialog.participants[0].mute != mute:
             call.dialog = muted(call.dialog, mute, now.wall)
+        self._set_microphone(call)
         self._work.tell(call, now)
         self._tasks.finish(call, None, now)

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import logging
 import os
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
@@ -199,15 +200,28 @@ def first_words(data: bytes) -> str:
 
 
 def new_engine(config: Config) -> MediaEngine:
-    """The media engine of the configuration. Raises `ConfigError` where its packages are missing."""
+    """The media engine of the configuration. Raises `ConfigError` where its packages, or its address, are missing."""
     if config.media == "null":
         return NullEngine()
+    if config.media_address:
+        check_own_address(config.media_address)
     try:
         from offhook.media.local import LocalEngine  # its packages are an extra
     except ImportError as error:
         remedy = "Install them with `pip install 'offhook[media]'`, or give null for calls without audio"
         raise ConfigError("media", f"local audio needs a package that is missing ({error.name})", remedy) from None
     return LocalEngine(address=config.audio_address, default_source=config.audio_source)
+
+
+def check_own_address(address: str) -> None:
+    """Say it at the start, not at the first call, when audio cannot be received there. Raises `ConfigError`."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        problem = f"{address} is no address of this machine"
+        raise ConfigError("media_address", problem, "Give 127.0.0.1 or one of its own") from None
 
 
 class Gateway:
@@ -284,12 +298,12 @@ class Gateway:
             logger.warning("= a page of a foreign origin was refused; --allow-origin would let it in")
             raise web.HTTPForbidden(text="This origin may not connect; --allow-origin names those that may.\n")
         # The hub refuses what is too large with a sentence; this bound only keeps it from filling the memory.
-        socket = new_socket(2 * self._limits.message_bytes)
-        if not socket.can_prepare(request).ok:
+        websocket = new_socket(2 * self._limits.message_bytes)
+        if not websocket.can_prepare(request).ok:
             raise web.HTTPUpgradeRequired(text="This is a WebSocket: connect to it with ws:// or wss://.\n")
-        await socket.prepare(request)
+        await websocket.prepare(request)
         transport = request.transport
-        connection = Connection(socket, transport.abort if transport is not None else lambda: None)
+        connection = Connection(websocket, transport.abort if transport is not None else lambda: None)
         station = self.station
         subscriber = _Desk(connection)
         name = station.connect(subscriber)
@@ -299,7 +313,7 @@ class Gateway:
         finally:
             station.disconnect(name)
             logger.info("= %s is gone", name)
-        return socket
+        return websocket
 
 
 class _Desk:

@@ -15,7 +15,7 @@ class Account:
     servers: tuple[str, ...] = ()
     """URLs, in the order in which they are tried: `wss://..`, `ws://..`, `tls:HOST:PORT`, `tcp:..`, `udp:..`."""
     realm: str | None = None
-    """The only realm whose challenges are answered; None: that of whoever stands at the server's end."""
+    """The only realm whose challenges are answered; None: the domain, and those that the REGISTER is challenged for."""
     expires: int = 600
     """Seconds asked for."""
     product: str = "Offhook"
@@ -24,6 +24,6 @@ class Account:
     """Seconds of the session timer that our calls ask for (RFC 4028, at least 90); None: they ask for none, and the
     other side may. Calls to us have one where the caller knows timers."""
     redirects: int = 0
-    """So many targets are tried for one call where it is answered by 3xx (RFC 3261 §8.1.3.4); 0: it is refused by it."""
+    """So many targets are tried for a call that is answered by 3xx (RFC 3261 §8.1.3.4); 0: it is refused by it."""
     instance: str | None = None
     """A `urn:uuid:..` that stays the same for ever: told to the registrar with `reg-id=1` (RFC 5626, RFC 5627)."""

@@ -79,12 +79,21 @@ class DigestClient:
         realm: str | None = None,
         *,
         ids: Ids,
+        domain: str | None = None,
     ) -> None:
-        """`password`, or a map of HA1 (see `compute_ha1`) by algorithm. With `realm` other realms get no answer."""
+        """`password`, or a map of HA1 (see `compute_ha1`) by algorithm. With `realm` other realms get no answer.
+
+        With `domain` alone, requests other than REGISTER are answered for that realm and for those in which we were
+        registered (`trust`): what else challenges them may be anybody whom a proxy lets talk to us (RFC 3261 §22.1).
+        """
         self._user = user
         self._password = password if isinstance(password, str) else None
         self._ha1 = {} if isinstance(password, str) else {name.lower(): ha1 for name, ha1 in password.items()}
         self._realm = realm
+        self._domain = domain
+        self._asked: set[str] = set()
+        """Realms for which a REGISTER was challenged since the last one that was accepted."""
+        self._trusted: set[str] = set()
         self._ids = ids
         self._counts: dict[str, int] = {}
 
@@ -106,13 +115,25 @@ class DigestClient:
         except ParseError:
             return None
         for challenge in challenges:
-            if not self._can_answer(challenge):
+            if not self._can_answer(challenge) or not self._trusts(challenge.parameters["realm"], method):
                 continue
             stale = challenge.parameters.get("stale", "").lower() == "true"
             if not stale and challenge.parameters["realm"] in _realms(refused, name):
                 return None
+            if method == "REGISTER":
+                self._asked.add(challenge.parameters["realm"])
             return name, str(self.credentials(challenge, method, uri, body))
         return None
+
+    def trust(self) -> None:
+        """A REGISTER was accepted: the realms that challenged it are the server's."""
+        if self._asked:
+            self._trusted, self._asked = self._asked, set()
+
+    def _trusts(self, realm: str, method: str) -> bool:
+        if self._realm is not None or self._domain is None or method == "REGISTER":
+            return True
+        return realm in self._trusted or realm.lower() == self._domain.lower()
 
     def _can_answer(self, challenge: Challenge) -> bool:
         given = challenge.parameters

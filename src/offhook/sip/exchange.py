@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from offhook.clock import Ids, Now, Timers
-from offhook.errors import RemoteError, StateError
+from offhook.errors import LocalError, RemoteError, StateError
 from offhook.sip.client_transaction import Cause, ClientTransaction, InviteClientTransaction
 from offhook.sip.dialog import Numbering
 from offhook.sip.digest import DigestClient
@@ -23,6 +23,7 @@ from offhook.sip.server_transaction import ServerTransaction
 from offhook.sip.style import Style
 from offhook.sip.timers import Timing
 from offhook.sip.transactions import Transactions
+from offhook.sip.uri import Uri
 
 if TYPE_CHECKING:
     from offhook.sip.invite import Session
@@ -75,7 +76,11 @@ class Flow:
     def host_and_port(self) -> tuple[str, int | None]:
         """The local address, taken apart; a host that nobody can reach where it is not known."""
         host, _, port = ZONE.sub("", self.local).rpartition(":")
-        return (host, int(port)) if host and port.isdecimal() else (UNKNOWN, None)
+        try:
+            Uri.sip(None, host, int(port))
+        except (LocalError, ValueError):
+            return UNKNOWN, None
+        return host, int(port)
 
 
 class Endpoint:

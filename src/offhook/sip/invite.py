@@ -44,6 +44,7 @@ class Input(Enum):
     SUCCESS = "2xx"
     SUCCESS_OFFER = "2xx with an offer"
     FAILURE = "refused"
+    AGAIN = "to be tried otherwise"
     TIMEOUT = "no answer"
     LOST = "flow lost"
     RING_TIMEOUT = "rang too long"

@@ -13,6 +13,7 @@ from offhook.sip.invite import SHARED, Input, Session, State, Table
 from offhook.sip.message import Request, Response
 from offhook.sip.negotiation import Negotiation
 from offhook.sip.negotiation import State as Offer
+from offhook.sip.redirection import Redirection
 
 MOST_FORKS = 64
 """So many branches of one INVITE are followed."""
@@ -38,6 +39,7 @@ class OutgoingSession(Session):
         self._forks: set[str] = set()
         """Tags of the branches that answered too late."""
         self._exchange: Exchange | None = None
+        self._redirection: Redirection | None = None
         self._cancel: Exchange | None = None
         self._cancel_headers: Pairs = ()
         self._end = End.CANCEL
@@ -63,13 +65,25 @@ class OutgoingSession(Session):
         if offer is not None:
             self._offered.send_offer(offer)
         self.negotiation = self._offered.copy()
-        style = self.endpoint.style
-        if style.reliable and "Supported" not in request.headers:
-            request.headers.add("Supported", style.supporting("100rel"))
+        self._dress(request)
         self.timer.offer(request)
+        if self.endpoint.redirects:
+            self._redirection = Redirection(self.endpoint.redirects, request.uri)
         self._exchange = self.endpoint.send(request, self, self.numbering, now, flow=self.flow, contact=self.contact)
         self.endpoint.emit(InviteSent(self.id))
         self.endpoint.timers.set(self, "ring", now.monotonic + self.endpoint.timing.ring_timeout)
+
+    def _dress(self, request: Request) -> None:
+        """What is configured for all our calls, where their owner says nothing else."""
+        endpoint, headers, options = self.endpoint, request.headers, []
+        if endpoint.style.reliable:
+            options.append("100rel")
+        if endpoint.session_expires is not None and "Session-Expires" not in headers:
+            # RFC 4028 §7.1: without a refresher, whoever is called says who refreshes.
+            headers.add("Session-Expires", str(endpoint.session_expires))
+            options.append("timer")
+        if options and "Supported" not in headers:
+            headers.add("Supported", endpoint.style.supporting(*options))
 
     def request_dialog(self) -> Dialog | None:
         if self.dialog is not None:
@@ -114,7 +128,7 @@ class OutgoingSession(Session):
         elif answer.status < 200:
             self.step(Input.PROVISIONAL, now, response)
         elif answer.status >= 300:
-            self.step(Input.FAILURE, now, answer)
+            self._decide(answer, response, now)
         elif self.dialog is None:
             try:
                 self._confirm(response)
@@ -137,7 +151,30 @@ class OutgoingSession(Session):
         else:
             super().handle_timer(timer, now)
 
+    def _decide(self, answer: Answer, response: Response, now: Now) -> None:
+        """A refusal: whether the call is tried otherwise."""
+        headers: Pairs = ()
+        target = None
+        if self.state in (State.CALLING, State.PROCEEDING):
+            if answer.status == 422:
+                headers = self.timer.obey(response)
+            elif self._redirection is not None:
+                target = self._redirection.next(response)
+        if (headers or target is not None) and self.endpoint.usable(self.flow):
+            self.step(Input.AGAIN, now, headers, target)
+        else:
+            self.step(Input.FAILURE, now, answer)
+
     # Actions
+
+    def _call_again(self, now: Now, headers: Pairs, target: str | None) -> None:
+        """The same call with another INVITE; nothing of the branches of the first one holds."""
+        assert self._exchange is not None, "a session begins with its INVITE"
+        self._early.clear()
+        self._owed = self._heard = None
+        self.renegotiation.stop(now)
+        self.negotiation = self._offered.copy()
+        self._exchange.again(now, headers, target)
 
     def _confirm(self, response: Response) -> None:
         tag = response.to.tag or ""
@@ -156,7 +193,7 @@ class OutgoingSession(Session):
             return  # it came before, or too early
         tag = "" if early is None else early.dialog.remote_tag
         self.endpoint.emit(Progress(self.id, response.status, response, tag))
-        described = response.status > 100 and bool(response.body) and response.content_type == "application/sdp"
+        described = response.status > 100 and bool(response.body) and response.is_of("application/sdp")
         rack = RAck(response.rseq or 0, self._request.cseq) if wanted else None
         if early is not None and rack is not None and described and early.negotiation.state is Offer.FRESH:
             self._pass_early_offer(early, rack, response.text)
@@ -351,6 +388,7 @@ TRANSITIONS: Table = {
     (State.CALLING, Input.SUCCESS): (State.ESTABLISHED, _O._establish),
     (State.CALLING, Input.SUCCESS_OFFER): (State.ANSWERING, _O._pass_offer),
     (State.CALLING, Input.FAILURE): (State.ENDED, _O._end_refused),
+    (State.CALLING, Input.AGAIN): (State.CALLING, _O._call_again),
     (State.CALLING, Input.TIMEOUT): (State.ENDED, _O._end_unanswered),
     (State.CALLING, Input.LOST): (State.ENDED, _O._end_lost),
     (State.CALLING, Input.HANGUP): (State.CANCELLING, _O._plan_cancel),
@@ -359,6 +397,7 @@ TRANSITIONS: Table = {
     (State.PROCEEDING, Input.ANSWER): (State.PROCEEDING, _O._answer_in_prack),
     (State.PROCEEDING, Input.SUCCESS): (State.ESTABLISHED, _O._establish),
     (State.PROCEEDING, Input.SUCCESS_OFFER): (State.ANSWERING, _O._pass_offer),
+    (State.PROCEEDING, Input.AGAIN): (State.CALLING, _O._call_again),
     (State.PROCEEDING, Input.FAILURE): (State.ENDED, _O._end_refused),
     (State.PROCEEDING, Input.LOST): (State.ENDED, _O._end_lost),
     (State.PROCEEDING, Input.HANGUP): (State.CANCELLING, _O._cancel_ringing),

@@ -64,12 +64,12 @@ class IncomingSession(Session):
         offering = self._provisionals is not None and status > 100 and negotiated.state is Offer.FRESH
         if body is not None and not negotiated.open and body != negotiated.local and not offering:
             raise StateError("the offer was answered already, or there was none")
-        self._check_deferred()
+        self._check_free()
         self.command(Input.RING, now, status, body, headers)
 
     def accept(self, body: str, headers: Pairs, now: Now) -> None:
         """200, with our answer (our offer where the INVITE had none)."""
-        self._check_deferred()
+        self._check_free()
         self.command(Input.ACCEPT, now, body, headers)
 
     def reject(self, status: int, phrase: str | None, headers: Pairs, now: Now) -> None:
@@ -132,9 +132,11 @@ class IncomingSession(Session):
 
     # Actions
 
-    def _check_deferred(self) -> None:
+    def _check_free(self) -> None:
         if self._deferred is not None:
             raise StateError("the call was accepted already")
+        if self.renegotiation.busy:
+            raise StateError("the caller offers anew: answer that first")
 
     def respond(
         self, status: int, now: Now, headers: Pairs, *, phrase: str | None = None, body: str | None = None

@@ -100,6 +100,7 @@ PHRASES: Final = {
 """Reason phrases of the registry (IANA, Session Initiation Protocol Parameters)."""
 
 # What a response takes from its request (RFC 3261 section 8.2.6.2).
+_SINGLE: Final = ("from", "to", "call-id", "cseq")
 _COPIED: Final = frozenset({"via", "from", "to", "call-id", "cseq"})
 _NO_WORD: Final = frozenset({""})
 _IP: Final = re.compile(r"[0-9A-Fa-f.:]+")
@@ -186,6 +187,12 @@ class Headers:
     def _only(self, keys: frozenset[str]) -> Headers:
         kept = [at for at, full in enumerate(self._keys) if full in keys]
         return Headers._of_lines(*([column[at] for at in kept] for column in (self._keys, self._names, self._values)))
+
+    def _keep_first(self, keys: tuple[str, ...]) -> None:
+        """Drop all lines of these names but the first."""
+        for full in keys:
+            while self._keys.count(full) > 1:
+                self._drop(len(self._keys) - 1 - self._keys[::-1].index(full))
 
     def copy(self) -> Headers:
         return Headers._of_lines(self._keys.copy(), self._names.copy(), self._values.copy())
@@ -330,6 +337,13 @@ class Message(ABC):
     def content_type(self) -> str | None:
         """Type and subtype in lower case, without parameters."""
         return self._first("content-type", _media_type)
+
+    def is_of(self, content_type: str) -> bool:
+        """Whether the body is of that type; False where it cannot be told."""
+        try:
+            return self.content_type == content_type
+        except ParseError:
+            return False
 
     @property
     def max_forwards(self) -> int | None:
@@ -528,6 +542,7 @@ class Request(Message):
         elif status < 300 and self.method in ("INVITE", "SUBSCRIBE", "REFER", "NOTIFY"):
             copied |= {"record-route"}
         headers = self.headers._only(copied)
+        headers._keep_first(_SINGLE)
         if to_tag is not None:
             if not is_token(to_tag):
                 raise LocalError("a tag is no token")
@@ -602,4 +617,8 @@ def _target_of_refer(text: str) -> Address:
 
 
 def _media_type(text: str) -> str:
-    return text.partition(";")[0].rstrip(" \t").lower()
+    kind, _, subtype = text.partition(";")[0].partition("/")
+    kind, subtype = kind.strip(" \t").lower(), subtype.strip(" \t").lower()
+    if not is_token(kind) or not is_token(subtype):
+        raise ParseError("a Content-Type is malformed")
+    return f"{kind}/{subtype}"

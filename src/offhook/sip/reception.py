@@ -11,6 +11,7 @@ from offhook.sip.invite import Session
 from offhook.sip.invite_server import IncomingSession
 from offhook.sip.message import Request
 from offhook.sip.server_transaction import Acknowledged, Cancelled, ServerTransaction
+from offhook.sip.session_timer import too_brief
 from offhook.sip.subscription import referral_of
 
 OPTION_FREE = ("ACK", "CANCEL")
@@ -135,6 +136,8 @@ class Reception:
         request, endpoint = transaction.request, self._endpoint
         self._check_body(request)
         self._check_accept(request)
+        if self._too_brief(transaction, now):
+            return
         home = endpoint.home is not None
         replaced = self._replaced(request)
         session = IncomingSession(endpoint, endpoint.ids.token(64), None if home else transaction.flow, None)
@@ -163,8 +166,16 @@ class Reception:
             raise RemoteError("a Replaces of a call that was answered", 486)
         return session
 
+    def _too_brief(self, transaction: ServerTransaction, now: Now) -> bool:
+        """RFC 4028 §9: a session timer below our least is refused, with the least that we take."""
+        least = self._endpoint.timing.shortest_session
+        if not too_brief(transaction.request, least):
+            return False
+        self._endpoint.respond(transaction, 422, now, headers=(("Min-SE", str(least)),))
+        return True
+
     def _check_body(self, request: Request) -> None:
-        if request.body and request.content_type != "application/sdp":
+        if request.body and not request.is_of("application/sdp"):
             raise RemoteError("an offer that is no SDP", 415)
 
     def _check_accept(self, request: Request) -> None:
@@ -196,6 +207,8 @@ class Reception:
 
     def _reinvite(self, session: Session, transaction: ServerTransaction, now: Now) -> None:
         self._check_body(transaction.request)
+        if self._too_brief(transaction, now):
+            return
         if session.ready:
             self._invites[transaction] = session
             session.renegotiation.receive(transaction, now)
@@ -205,6 +218,8 @@ class Reception:
 
     def _update(self, session: Session, dialog: Dialog, transaction: ServerTransaction, now: Now) -> None:
         request = transaction.request
+        if self._too_brief(transaction, now):
+            return
         if request.body:
             self._check_body(request)
             if session.ready or session.focus(dialog.remote_tag):
@@ -239,7 +254,7 @@ class Reception:
         elif method in ANSWERED:
             contact = None if session is None else session.contact
             self._endpoint.respond(transaction, 200, now, contact=contact)
-            shown = session is not None and request.content_type == DISPLAY and session.update_display(request)
+            shown = session is not None and request.is_of(DISPLAY) and session.update_display(request)
             if not shown:
                 self._tell(transaction, session, answered=True)
         elif method == "REFER":

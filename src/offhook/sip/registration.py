@@ -169,6 +169,8 @@ class Registration:
     def _hold(self, now: Now, answer: Answer | None) -> None:
         assert answer is not None and answer.response is not None, "a 2xx"
         self._tries = 0
+        if self._endpoint.digest is not None:
+            self._endpoint.digest.trust()
         self.expires = self._granted(answer.response)
         timing = self._endpoint.timing
         share = timing.refresh_from + (timing.refresh_to - timing.refresh_from) * self._endpoint.ids.fraction()
@@ -213,7 +215,9 @@ class Registration:
         if after is not None:
             # Not all phones at once: up to a tenth more than the server says, within what people put up with.
             asked = after.seconds * (1 + self._endpoint.ids.fraction() / 10)
-            wait = max(wait, min(asked, self._endpoint.timing.backoff_limit * (0.9 + self._endpoint.ids.fraction() / 10)))
+            wait = max(
+                wait, min(asked, self._endpoint.timing.backoff_limit * (0.9 + self._endpoint.ids.fraction() / 10))
+            )
         self._endpoint.timers.set(self, "retry", now.monotonic + wait)
         self._endpoint.emit(RegistrationFailed(answer.status, answer.phrase, False))
 

@@ -179,6 +179,8 @@ class Renegotiation:
                 self._step(Input.SUCCESS_OFFER if offered else Input.SUCCESS, now, response)
             elif self.state is not State.ANSWERING and exchange.request.method == "INVITE":
                 self._acknowledge_again(exchange)
+        elif answer.status == 422 and response is not None and (headers := self._session.timer.obey(response)):
+            exchange.again(now, headers)  # RFC 4028 §7.4
         elif answer.status == 491 and self._wish is not None and self._wish.glares < GLARES:
             self._step(Input.GLARE, now)
         else:

@@ -84,7 +84,10 @@ ServerReport = Asked | Acknowledged | Cancelled | ServerFinished
 
 
 class ServerTransaction:
-    """What both kinds of server transaction share. Responses go on the flow that the request came on."""
+    """What both kinds of server transaction share. Responses go on the flow that the request came on.
+
+    RFC 3261 §18.2.2: so they reach whoever sent it, whatever its Via says.
+    """
 
     table: dict[tuple[State, Input], tuple[State, Action]] = {}
 

@@ -48,7 +48,17 @@ def too_brief(request: Request, least: int) -> bool:
 class SessionTimer:
     """The timer of one session. `interval` None: the session has none."""
 
-    __slots__ = ("interval", "refreshing", "_endpoint", "_session", "_offered", "_least", "_overdue", "_method", "_exchange")
+    __slots__ = (
+        "interval",
+        "refreshing",
+        "_endpoint",
+        "_session",
+        "_offered",
+        "_least",
+        "_overdue",
+        "_method",
+        "_exchange",
+    )
 
     def __init__(self, endpoint: Endpoint, session: Session) -> None:
         self.interval: int | None = None
@@ -85,9 +95,11 @@ class SessionTimer:
             return ()
         seconds = max(self._offered or self._endpoint.timing.session_interval, self._endpoint.timing.shortest_session)
         refresher = "uac" if self.refreshing else "uas"
+        least = () if self._least is None else (("Min-SE", str(self._least)),)
         return (
             ("Supported", self._endpoint.style.supporting("timer")),
             ("Session-Expires", f"{seconds};refresher={refresher}"),
+            *least,
         )
 
     def grant(self, request: Request) -> Pairs:
@@ -162,6 +174,7 @@ class SessionTimer:
     def renew(self, now: Now) -> None:
         """Refresh the session now, for another reason than time; also where it has no timer."""
         self._endpoint.timers.cancel(self, "refresh")
+        self._overdue = False
         self._refresh(now)
 
     def handle_timer(self, timer: str, now: Now) -> None:

@@ -109,7 +109,9 @@ class UserAgent:
             self._host = f"{ids.token(96)}.invalid"
             self._endpoint.returns = True
             self._endpoint.session_expires, self._endpoint.redirects = account.session_expires, account.redirects
-            self._endpoint.digest = DigestClient(account.user, account.password, account.realm, ids=ids)
+            self._endpoint.digest = DigestClient(
+                account.user, account.password, account.realm, ids=ids, domain=account.domain
+            )
             self._connectivity = Connectivity(
                 self._endpoint, account.servers, name or account.user, self._own_address()
             )
@@ -322,6 +324,10 @@ class UserAgent:
             flow=found.flow or self._endpoint.home,
             renegotiating=found.renegotiation.busy,
         )
+
+    def rebind(self, session: str, flow: str) -> None:
+        """Send what is ours in a session over another flow from now on: its peer has moved. Without an account."""
+        self._session(session).flow = flow
 
     def sessions(self) -> list[str]:
         """The ids of the sessions that are not over."""
@@ -584,10 +590,10 @@ class UserAgent:
             moved = self._whereabouts is not None and self._whereabouts.opened(endpoint.flows[flow])
             if self._registering and self._registration is not None:
                 self._registration.connected(now)
-            for session in list(endpoint.sessions.values()):
-                session.connected(now)
             if moved:
                 self._move(now)
+            for session in list(endpoint.sessions.values()):
+                session.connected(now)
 
     def _move(self, now: Now) -> None:
         """Our Contact is another one: the peers of our sessions are to learn so, or they send to where nobody is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from offhook.errors import RemoteError
+from offhook.errors import LocalError, RemoteError
 from offhook.sip.account import Account
 from offhook.sip.exchange import Endpoint, Flow
 from offhook.sip.fields import Address
@@ -79,7 +79,10 @@ class Whereabouts:
 
     def _move(self, host: str, port: int | None, transport: str) -> bool:
         # The user of the Contact is the extension: FreeSWITCH tells it to the other party as our number.
-        binding = str(Uri.sip(self._account.user, host, port, transport=transport))
+        try:
+            binding = str(Uri.sip(self._account.user, host, port, transport=transport))
+        except LocalError:
+            return False  # an address that cannot stand in a URI: the one before is as good
         moved = binding != self.binding
         self.binding = binding
         self._tell()

@@ -181,12 +181,22 @@ class SwitchNode:
                     return
                 if message.method in ("INVITE", "UPDATE") and message.to.tag is not None:
                     channel = self._exchange.channel_with_call_id(message.call_id)
+                    self._follow(channel, message, given.flow)
         except RemoteError:
             message = None  # the user agent answers what cannot be read
         self._ua.receive(given, now)
         self._drain(now)
         if channel is not None and channel.alive and isinstance(message, Request):
             channel.refreshed(message, now)
+
+    def _follow(self, channel: Channel | None, request: Request, flow: str) -> None:
+        """Its far end has a new Contact (trace U01); on a WebSocket it is not followed (recovery.md, fact 3)."""
+        if channel is None or channel.session not in self._ua.sessions() or not self._exchange.registrar.moves(flow):
+            return
+        known = self._ua.session(channel.session)
+        if (request.to.tag, request.from_.tag) == (known.local_tag, known.remote_tag):
+            self._exchange.wording.moved(channel.call_id, flow)
+            self._ua.rebind(channel.session, flow)
 
     def _drain(self, now: Now) -> None:
         """Hand on what the user agent wants sent, and act on what it tells."""
@@ -309,13 +319,13 @@ def digit_of(request: Request) -> tuple[str, int] | None:
     """The digit and milliseconds of an INFO application/dtmf-relay or application/dtmf; None where there is none."""
     text = request.text.strip()
     milliseconds = 250
-    if request.content_type == "application/dtmf-relay":
+    if request.is_of("application/dtmf-relay"):
         pairs = dict(_pair(line) for line in text.splitlines())
         text = pairs.get("signal", "")
         duration = pairs.get("duration", "")
         if duration.isascii() and duration.isdigit() and len(duration) < 6:
             milliseconds = int(duration)
-    elif request.content_type != "application/dtmf":
+    elif not request.is_of("application/dtmf"):
         return None
     text = {"10": "*", "11": "#"}.get(text, text).upper()
     return (text, milliseconds) if len(text) == 1 and text in _DIGITS else None

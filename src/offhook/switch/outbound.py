@@ -70,6 +70,10 @@ class Outbound(Channel):
             if not isinstance(event, OfferCreated):
                 self.fail(Cause.INCOMPATIBLE_DESTINATION, now)
                 return
+            if not self.exchange.registrar.is_open(binding.flow):
+                # Over TCP it may be registered though nobody is there any more.
+                self.fail(Cause.NORMAL_TEMPORARY_FAILURE, now)
+                return
             self._first_offer = event.sdp
             headers = [*x_headers, SUPPORT, ("Remote-Party-ID", self.remote_party(self.shown))]
             if auto_answer:

@@ -1,7 +1,8 @@
 """The front desk of the switch: it asks for credentials, keeps the registrations, and passes messages on.
 
-Requests outside of calls are answered here without state (RFC 3261 §8.2.7), as they come over connections that lose
-nothing; INVITEs with good credentials go on to the user agent.
+Requests outside of calls are answered here without transactions (RFC 3261 §8.2.7); INVITEs with good credentials go
+on to the user agent. Over UDP a request may come again: it gets the answer that the first one got, for a nonce is good
+only once. Requests of the switch's own (NOTIFY, MESSAGE) are sent once: nobody awaits their answers.
 """
 
 from __future__ import annotations
@@ -38,17 +39,28 @@ class Reception:
         self._domain = exchange.settings.domain
         self._digests: dict[str, DigestServer] = {}
         self._refused: dict[str, bool] = {}
+        self._answers: dict[tuple[str, str, str], bytes] = {}
+        """To requests that came over UDP, by flow, branch and CSeq; empty: it was passed on to the user agent."""
 
     def receive(self, request: Request, flow: str, now: Now) -> bool:
         """Answer a request; False when it is the user agent's. Raises RemoteError for one that cannot be read."""
         in_dialog = request.to.tag is not None
+        if request.method != "ACK" and self._registrar.loses(flow):
+            known = self._answers.get(_key(request, flow))
+            if known is not None:
+                if known:
+                    self._exchange.tell(Send(flow, known))
+                return bool(known)
         match request.method:
             case "REGISTER":
                 self._register(request, flow, now)
             case "MESSAGE":
                 self._message(request, flow, now)
             case "INVITE" if not in_dialog:
-                return self._authenticate(request, flow, now, proxy=True) is None
+                if self._authenticate(request, flow, now, proxy=True) is None:
+                    return True
+                self._remember(request, flow, b"")
+                return False
             case "OPTIONS" if not in_dialog:
                 self._respond(request, 200, flow, phrase="OK")
             case "ACK":
@@ -151,10 +163,12 @@ class Reception:
         # Not the registered URI but where it came from, and `transport` outside of the brackets (trace 20).
         contact = Uri.parse(binding.uri)
         host, _, port = self._registrar.remote(binding.flow).rpartition(":")
-        target = str(Uri.sip(contact.user, host, int(port)))
+        target, shown = str(Uri.sip(contact.user, host, int(port))), ";transport=ws"
+        if self._registrar.moves(binding.flow):
+            target, shown = binding.uri, ""
         headers = [
             ("From", str(request.headers.get("From"))),
-            ("To", f"<{target}>;transport=ws"),
+            ("To", f"<{target}>{shown}"),
             ("Content-Type", request.headers.get("Content-Type") or "text/plain"),
             ("X-FS-Sending-Message", self._exchange.uuid()),
         ]
@@ -175,7 +189,15 @@ class Reception:
         response = request.response(status, phrase or phrase_of(status), to_tag=tag)
         for name, value in headers:
             response.headers.add(name, value)
-        self._exchange.tell(Send(flow, self._exchange.wording.speak(response.serialize(), flow)))
+        data = self._exchange.wording.speak(response.serialize(), flow)
+        self._remember(request, flow, data)
+        self._exchange.tell(Send(flow, data))
+
+    def _remember(self, request: Request, flow: str, answer: bytes) -> None:
+        if self._registrar.loses(flow):
+            self._answers[_key(request, flow)] = answer
+            if len(self._answers) > MOST_REFUSED:
+                self._answers.pop(next(iter(self._answers)))
 
     def _request(
         self, method: str, uri: str, flow: str, headers: Sequence[tuple[str, str]], body: str, now: Now
@@ -192,6 +214,10 @@ class Reception:
             request.headers.add(name, value)
         request.body = body.encode("utf-8", "surrogateescape")
         self._exchange.tell(Send(flow, self._exchange.wording.speak(request.serialize(), flow)))
+
+
+def _key(request: Request, flow: str) -> tuple[str, str, str]:
+    return flow, request.via.branch or "", str(request.cseq)
 
 
 def _seconds(text: str) -> int | None:

@@ -1,6 +1,7 @@
 """Who is registered where. One registration a user: a new one replaces the old one silently (trace 01e).
 
-A registration dies with the WebSocket that it came over; calls do not (trace 22).
+A registration dies with the WebSocket that it came over; calls do not (trace 22). One that came over UDP or TCP stays
+until it expires (measured).
 """
 
 from __future__ import annotations
@@ -39,13 +40,24 @@ class Registrar:
         self._flows[flow.flow] = flow
 
     def closed(self, flow: str) -> None:
-        """A connection is gone, and the registrations on it with it."""
+        """A connection is gone, and with a WebSocket the registrations on it."""
+        if self.moves(flow):
+            del self._flows[flow]
+            return
         self._flows.pop(flow, None)
         for user in [user for user, binding in self._bindings.items() if binding.flow == flow]:
             self.remove(user)
 
     def is_open(self, flow: str) -> bool:
         return flow in self._flows
+
+    def moves(self, flow: str) -> bool:
+        """Whether the client there is where its Contact says, and not where its connection is: over UDP and TCP."""
+        return flow in self._flows and self._flows[flow].transport in ("UDP", "TCP")
+
+    def loses(self, flow: str) -> bool:
+        """Whether messages may get lost there, so that requests come several times."""
+        return flow in self._flows and self._flows[flow].transport == "UDP"
 
     def remote(self, flow: str) -> str:
         """`host:port` at the other end of an open flow."""

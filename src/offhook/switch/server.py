@@ -2,7 +2,7 @@
 
 switch = Switch(SwitchConfig(ws_port=0))
 await switch.start()
-...                     # clients register at switch.ws_url
+...                     # clients register at switch.ws_url, or at switch.udp_url where there is a udp_port
 await switch.stop()
 """
 
@@ -23,6 +23,8 @@ from offhook.switch.directory import Directory
 from offhook.switch.exchange import ChannelEnded, IvrDigits
 from offhook.switch.wording import SwitchSettings
 from offhook.transport.base import Trace
+from offhook.transport.stream import StreamListener
+from offhook.transport.udp import UdpListener
 from offhook.transport.websocket_server import SelfSigned, WebSocketListener, self_signed
 
 logger = logging.getLogger(__name__)
@@ -44,6 +46,8 @@ class SwitchConfig:
     host: str = "127.0.0.1"
     ws_port: int | None = 5066
     wss_port: int | None = None
+    udp_port: int | None = None
+    tcp_port: int | None = None
     domain: str | None = None
     media: Literal["local", "null"] = "local"
     media_address: str | None = None
@@ -57,8 +61,9 @@ class Switch:
     def __init__(self, config: SwitchConfig | None = None) -> None:
         """Raises ConfigError for a configuration that cannot work."""
         self._config = config or SwitchConfig()
-        if self._config.ws_port is None and self._config.wss_port is None:
-            raise ConfigError("ws_port", "nothing to listen on", "Give ws_port or wss_port")
+        config = self._config
+        if all(port is None for port in (config.ws_port, config.wss_port, config.udp_port, config.tcp_port)):
+            raise ConfigError("ws_port", "nothing to listen on", "Give ws_port, wss_port, udp_port or tcp_port")
         self._host = "127.0.0.1" if self._config.host in WILDCARDS else self._config.host
         domain = self._config.domain or self._host
         settings = SwitchSettings(domain=domain, sip_address=f"{domain}:5060")
@@ -69,7 +74,9 @@ class Switch:
         """What clients over wss have to trust; made by `start`."""
         self.ws_url = ""
         self.wss_url: str | None = None
-        self._listeners: list[WebSocketListener] = []
+        self.udp_url: str | None = None
+        self.tcp_url: str | None = None
+        self._listeners: list[WebSocketListener | UdpListener | StreamListener] = []
         self._engine: MediaEngine | None = None
         self._driver: Driver | None = None
 
@@ -86,6 +93,13 @@ class Switch:
             if config.wss_port is not None:
                 self.certificate = self_signed()
                 self.wss_url = f"wss://{self._host}:{await self._listen(driver, config.wss_port, self.certificate)}"
+            if config.udp_port is not None:
+                # FreeSWITCH has no STUN on its SIP port.
+                udp = UdpListener(config.host, config.udp_port, driver.put, stun=False, trace=config.trace)
+                self.udp_url = f"udp:{self._host}:{await self._start(udp)}"
+            if config.tcp_port is not None:
+                tcp = StreamListener(config.host, config.tcp_port, driver.put, trace=config.trace)
+                self.tcp_url = f"tcp:{self._host}:{await self._start(tcp)}"
         except BaseException:
             await self.stop()
             raise
@@ -140,6 +154,9 @@ class Switch:
             ssl=None if certificate is None else certificate.context,
             trace=self._config.trace,
         )
+        return await self._start(listener)
+
+    async def _start(self, listener: WebSocketListener | UdpListener | StreamListener) -> int:
         self._listeners.append(listener)
         return await listener.start()
 

@@ -22,6 +22,8 @@ EVENTS = (
     "include-session-description, presence.winfo, message-summary, refer"
 )
 
+WEBSOCKETS = ("WS", "WSS")
+
 MOST = 4096
 """So many dialogs and transactions are remembered; the oldest are forgotten first."""
 
@@ -96,9 +98,9 @@ _OWN = frozenset(
 class SwitchSettings:
     """How the switch presents itself. The defaults are those of the recorded FreeSWITCH.
 
-    `domain` is the host of the addresses it writes; `sip_address` is what its Contacts say, though
-    nothing listens there: clients send over their own WebSocket. `session_expires` (RFC 4028, seconds) is asked of
-    called parties, and granted to whoever refreshes a session.
+    `domain` is the host of the addresses it writes; `sip_address` is what its Contacts say to clients on a WebSocket,
+    though nothing need listen there: they send over their own WebSocket. `session_expires` (RFC 4028, seconds) is
+    asked of called parties, and granted to whoever refreshes a session.
     """
 
     domain: str = "127.0.0.1"
@@ -194,19 +196,26 @@ class Wording:
 
     def placed(self, call_id: str, flow: str, hops: int) -> None:
         """We are about to call a client on that flow; `hops` is the Max-Forwards of our INVITEs."""
-        contact = f"<sip:mod_sofia@{self._sip_address}>"
-        self._dialogs.put(call_id, _Dialog(contact, flow, hops, outbound=True))
+        self._dialogs.put(call_id, _Dialog(self._own_contact(flow), flow, hops, outbound=True))
+
+    def moved(self, call_id: str, flow: str) -> None:
+        """The far end of a dialog can be reached on another flow now."""
+        dialog = self._dialogs.get(call_id)
+        if dialog is not None:
+            dialog.flow = flow
 
     def hear(self, request: Request, flow: str) -> None:
         """A request came from a client."""
         if flow in self._flows:
-            self._transports[flow] = request.via.transport
+            # FreeSWITCH goes by the Via of its clients to tell WS from WSS.
+            self._transports[flow] = self._flows[flow].transport or request.via.transport
         if request.method not in ("INVITE", "UPDATE"):
             return
         first = request.to.tag is None
         if first and request.method == "INVITE":
             number = request.target.user or ""
-            contact = f"<sip:{number}@{self._sip_address};transport=udp>"
+            stream = self._transport(flow) == "TCP"
+            contact = f"<sip:{number}@{self._address(flow)};transport={'tcp' if stream else 'udp'}>"
             self._dialogs.put(request.call_id, _Dialog(contact, flow, 70, outbound=False))
         dialog = self._dialogs.get(request.call_id)
         asked = request.session_expires
@@ -245,12 +254,13 @@ class Wording:
         first = ";tag=" not in _value(headers, "To")
         opened = self._flows.get(flow)
         kept = [(n, v) for n, v in headers if n.lower() not in _OWN and not _foreign_support(n, v)]
-        transport = self._transports.get(flow, "WS")
+        transport = self._transport(flow)
         if opened is not None:
-            kept = [(n, f"SIP/2.0/{transport} {opened.local};branch={branch}" if n == "Via" else v) for n, v in kept]
+            via = self._via(opened, transport, branch)
+            kept = [(n, via if n == "Via" else v) for n, v in kept]
         hops = 70 if dialog is None or method not in ("INVITE", "CANCEL") else dialog.hops
         path = [("Max-Forwards", str(hops))]
-        if first and opened is not None:
+        if first and opened is not None and transport in WEBSOCKETS:
             user = uri.partition(":")[2].partition("@")[0]
             path.append(("Route", f"<sip:{user}@{opened.remote}>;transport={transport.lower()}"))
         known = self._routes.get(branch) if method in ("ACK", "CANCEL") else None
@@ -263,7 +273,7 @@ class Wording:
                 kept += dialog.repeated
         kept += known or path
         if method in _WITH_CONTACT or (method == "ACK" and known is None) or (method == "MESSAGE" and not first):
-            kept.append(("Contact", f"<sip:mod_sofia@{self._sip_address}>" if dialog is None else dialog.contact))
+            kept.append(("Contact", self._own_contact(flow) if dialog is None else dialog.contact))
         standard = _REQUESTS.get(method, (*_BASIC, "Allow-Events") if method == "INVITE" and first else _BASIC)
         kept += [(name, _STANDARD[name]) for name in standard]
         if method == "INVITE" and dialog is not None and dialog.outbound:
@@ -274,6 +284,30 @@ class Wording:
         if method == "INVITE" and has_body:
             kept.append(("Content-Disposition", "session"))
         return kept
+
+    # Where we are
+
+    def _transport(self, flow: str) -> str:
+        return self._transports.get(flow) or getattr(self._flows.get(flow), "transport", "") or "WS"
+
+    def _address(self, flow: str) -> str:
+        """Of our Contact to that client: where it could connect to us."""
+        opened = self._flows.get(flow)
+        if opened is None or self._transport(flow) in WEBSOCKETS:
+            return self._sip_address
+        return f"{self._domain}:{opened.local.rpartition(':')[2]}"
+
+    def _own_contact(self, flow: str) -> str:
+        """Our Contact where nobody has dialled a number."""
+        parameter = ";transport=tcp" if self._transport(flow) == "TCP" else ""
+        return f"<sip:mod_sofia@{self._address(flow)}{parameter}>"
+
+    def _via(self, opened: FlowOpened, transport: str, branch: str) -> str:
+        if transport in WEBSOCKETS:
+            return f"SIP/2.0/{transport} {opened.local};branch={branch}"
+        # The port is left out where it is that of SIP (trace U01).
+        address = self._address(opened.flow).removesuffix(":5060")
+        return f"SIP/2.0/{transport} {address}{';rport' if transport == 'UDP' else ''};branch={branch}"
 
     def _early(self, start: str, headers: Headers) -> str:
         """A request in an early dialog goes to where the INVITE went, not to the Contact of the 180 (trace 25)."""
@@ -292,7 +326,9 @@ class Wording:
         dialog = self._dialogs.get(call_id)
         given_contact = [(n, v) for n, v in headers if n == "Contact" and (status >= 300 or method == "REGISTER")]
         kept = [(n, v) for n, v in headers if n.lower() not in _OWN and not _foreign_support(n, v)]
-        kept = [(n, self._received(v, flow) if n == "Via" else v) for n, v in kept]
+        top = next((at for at, (name, _) in enumerate(kept) if name == "Via"), None)
+        if top is not None:
+            kept[top] = ("Via", self._received(kept[top][1], flow))
         if status == 100:
             return [each for each in kept if each[0] in _ORDER] + [("User-Agent", PRODUCT)]
         if method == "CANCEL":
@@ -336,12 +372,26 @@ class Wording:
         if opened is None:
             return via
         host, _, port = opened.remote.rpartition(":")
+        if self._transport(flow) not in WEBSOCKETS:
+            return _noted(via, host, port)
         places = [index for index, part in enumerate(parts) if part.partition("=")[0].strip() == "rport"]
         if places and parts[places[0]] == "rport":
             parts[places[0]] = f"rport={port}"
             return ";".join([*parts, f"received={host}"])
         parts = [part for part in parts if part.partition("=")[0].strip() != "rport"]
         return ";".join([*parts, f"received={host}", f"rport={port}"])
+
+
+def _noted(via: str, host: str, port: str) -> str:
+    """A Via that came over UDP or TCP: the port where it was asked for, the host where it is another (trace U01)."""
+    via, comma, rest = via.partition(",")
+    first, *parts = (part.strip() for part in via.split(";"))
+    parts = [part for part in parts if not part.startswith("received=")]
+    parts = [f"rport={port}" if part.partition("=")[0] == "rport" else part for part in parts]
+    said = first.rpartition(" ")[2]
+    if said != host and said.rpartition(":")[0] != host:
+        parts.append(f"received={host}")
+    return ";".join([first, *parts]) + comma + rest
 
 
 def _rank(header: tuple[str, str]) -> int:

@@ -10,11 +10,9 @@ from offhook.sip.events import (
     AnswerReceived,
     End,
     Established,
-    InviteReceived,
     OfferReceived,
     Progress,
     Renegotiated,
-    SessionEnded,
 )
 from offhook.sip.style import Style
 
@@ -42,7 +40,7 @@ async def test_the_200_comes_again_and_late(play: Play) -> None:
     line, sipp = await play("duplicate_200")
     call = line.call()
     await line.expect(Established)
-    await line.until_sent("ACK", 3)
+    await line.until_received("X-Late: yes")
     line.hang_up(call)
     assert (await line.over()).end is End.BYE
     await sipp.done()
@@ -120,7 +118,32 @@ async def test_update_both_ways(play: Play) -> None:
     await sipp.done()
 
 
+async def test_reliable_provisional_responses_to_us(play: Play) -> None:
+    """With early media, and an UPDATE before the call is answered."""
+    line, sipp = await play("prack_caller", style=Style(reliable=True))
+    call = line.call()
+    await line.expect(AnswerReceived, early=True)
+    await line.expect(OfferReceived)
+    answer(line, call, 2)
+    await line.expect(Established)
+    line.hang_up(call)
+    await line.over()
+    await sipp.done()
+    assert line.sent("PRACK") == 2
+
+
 # SIPp calls
+
+
+async def test_reliable_provisional_responses_of_ours(play: Play) -> None:
+    line, sipp = await play("prack_called")
+    call = await line.called()
+    await line.until_sent("SIP/2.0 200")  # to the PRACK
+    line.accept(call)
+    await line.expect(Established)
+    await line.over()
+    await sipp.done()
+    assert line.sent("SIP/2.0 180") > 1
 
 
 async def test_cancel(play: Play) -> None:
@@ -173,7 +196,7 @@ async def test_requests_that_overlap(play: Play) -> None:
     line, sipp = await play("overlapping")
     call = await line.taken()
     await line.expect(OfferReceived)
-    await line.until_sent("SIP/2.0 500")
+    await line.until_sent("SIP/2.0 500", 2)
     answer(line, call, 2)
     await line.over()
     await sipp.done()
