@@ -27,6 +27,7 @@ from offhook.sip import (
     registration,
     renegotiation,
     server_transaction,
+    subscription,
 )
 
 HERE = Path(__file__).resolve().parent
@@ -43,6 +44,7 @@ DIAGRAMS: list[tuple[str, str, Table]] = [
     ("Session that the peer began", "One INVITE dialog, from ringing to its end.", invite_server.TRANSITIONS),
     ("Offer and answer", "Who owes what, RFC 3264 and 6337.", negotiation.TRANSITIONS),
     ("Renegotiation", "A re-INVITE of ours, RFC 3261 14.", renegotiation.TRANSITIONS),
+    ("Referral", "A REFER of ours and its subscription, RFC 3515.", subscription.TRANSITIONS),
     ("Registration", "One binding for the life of a login, RFC 3261 10.", registration.TRANSITIONS),
     ("Connectivity", "The way to the server.", connectivity.TRANSITIONS),
 ]

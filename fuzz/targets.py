@@ -10,7 +10,8 @@ Nothing here knows of atheris: `run.py` wires the targets to it, tests replay fi
 from __future__ import annotations
 
 from offhook.errors import LocalError, ParseError
-from offhook.media.sdp import Direction, Media, Session, answer_direction
+from offhook.media.engine import Direction
+from offhook.media.sdp import Media, Session, answer_direction
 from offhook.sip.digest import DigestClient
 from offhook.sip.fields import Challenge, Credentials
 from offhook.sip.grammar import check_text

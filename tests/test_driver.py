@@ -251,7 +251,11 @@ def test_ids_of_the_machine_are_fresh() -> None:
 
 
 async def test_outputs_that_fail_do_not_stop_it(
-    driver: Driver, parrot: Parrot, listener: Listener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    driver: Driver,
+    parrot: Parrot,
+    listener: Listener,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def fail() -> list[Said | Whispered]:
         raise RuntimeError("the parrot cannot speak")

@@ -34,6 +34,8 @@ def arguments(*given: str) -> argparse.Namespace:
         (("--listen", "nowhere"), "--listen: 'nowhere' is no HOST:PORT"),
         (("--listen", "127.0.0.1:99999"), "--listen"),
         (("--listen", "127.0.0.1:0", "--wss-listen", "0.0.0.0:0"), "--wss-listen"),
+        (("--listen", "127.0.0.1:0", "--udp-listen", "0.0.0.0:0"), "--udp-listen: is on another host than --listen"),
+        (("--listen", "127.0.0.1:0", "--tcp-listen", "5060"), "--tcp-listen: '5060' is no HOST:PORT"),
     ],
 )
 def test_what_is_wrong_is_said(given: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,6 +62,7 @@ def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
 async def test_it_runs_until_it_is_told_to_end(tmp_path: Path) -> None:
     trace = tmp_path / "trace.txt"
     flags = ["--media", "null", "--listen", "127.0.0.1:0", "--wss-listen", "127.0.0.1:0", "--sip-trace", str(trace)]
+    flags += ["--udp-listen", "127.0.0.1:0", "--tcp-listen", "127.0.0.1:0"]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", COMMAND, *flags, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
@@ -67,6 +70,7 @@ async def test_it_runs_until_it_is_told_to_end(tmp_path: Path) -> None:
     async with asyncio.timeout(30):
         line = (await process.stdout.readline()).decode()
         assert line.startswith("offhook switch listens on ws://127.0.0.1:") and " and wss://127.0.0.1:" in line
+        assert " and udp:127.0.0.1:" in line and " and tcp:127.0.0.1:" in line
         async with aiohttp.ClientSession() as session, session.ws_connect(line.split()[4], protocols=("sip",)) as ws:
             await ws.send_str(
                 "OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/WS x;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n"

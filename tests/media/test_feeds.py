@@ -20,6 +20,7 @@ class Other:
     def __init__(self) -> None:
         self.heard: Heard | None = None
         self.heard_number = -1
+        self.heard_level = -20.0
         self.wanted = 0
 
     def want_samples(self) -> None:

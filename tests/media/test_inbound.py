@@ -195,7 +195,9 @@ def make_g711(seconds: int, size: int) -> list[bytes]:
 def test_the_length_of_a_digit_is_measured_by_its_own_clock() -> None:
     """An offer of ours has telephone-event at 48000 and at 8000; the answer decides."""
     inbound = Inbound()
-    inbound.configure({110: PayloadFormat(110, "telephone-event", 48000), 101: PayloadFormat(101, "telephone-event", 8000)})
+    inbound.configure(
+        {110: PayloadFormat(110, "telephone-event", 48000), 101: PayloadFormat(101, "telephone-event", 8000)}
+    )
     for number, clock in ((101, 8000), (110, 48000)):
         payload = bytes(EventPayload(5, True, 10, clock * 160 // 1000))
         (digit,) = inbound.receive(pack_rtp(number, number, number, 1, payload), 1.0)

@@ -213,3 +213,11 @@ def test_our_own_payload_types_give_way_to_theirs(freeswitch_offer: str) -> None
     formats = Session.parse(us.offer(_local(), Direction.SENDRECV)).media[0].payload_formats
     numbers = [each.payload_type for each in formats]
     assert len(set(numbers)) == len(numbers) and numbers[0] == 126
+
+
+def test_what_we_reject_does_not_make_our_descriptions_long(freeswitch_offer: str) -> None:
+    endless = " ".join(str(number) for number in range(10_000))
+    negotiation = OfferAnswer(1, ("opus",))
+    offer = negotiation.read_offer(freeswitch_offer.replace("RTP/SAVPF 103", f"RTP/SAVPF {endless}"))
+    answer = negotiation.answer(offer, _local(), "server", Direction.SENDRECV)
+    assert len(answer) < 2000 and len(negotiation.offer(_local(), Direction.SENDONLY)) < 2000

@@ -474,3 +474,52 @@ def test_an_answer_in_the_ack_that_never_comes_leaves_what_was(net: Net) -> None
     net.drain()
     assert net.take("phone", SessionEnded).session == session
     net.assert_clean()
+
+
+def test_a_bye_crosses_our_reinvite(net: Net) -> None:
+    """The peer hangs up while our offer is on its way: each side refuses what it gets, and both are done."""
+    session, called = net.answer_server()
+    held: list[Request] = []
+
+    def hold(who: str, message: Request | Response) -> bool:
+        if who == "phone" and isinstance(message, Request) and message.method == "INVITE":
+            held.append(message)
+            return True
+        return False
+
+    net.drop = hold
+    net.phone.reinvite(session, net.sdp(1, 2), net.now)
+    net.server.hangup(called, net.now)
+    net.drain()
+    net.drop = lambda who, message: False
+    net.send_raw("server", held[0].serialize())
+    assert net.responses("server", "INVITE")[-1][1].status == 481
+    assert net.take("phone", SessionEnded).session == session
+    assert net.count("phone", RenegotiationFailed) == 0, "the end of the session is the last word"
+    assert net.sent("phone")[-1] == "ACK"
+    net.assert_clean()
+
+
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_a_reinvite_that_gets_100_and_nothing_more_is_given_up(net: Net, cancelled: bool) -> None:
+    session, called = net.answer_server()
+    net.phone.reinvite(session, net.sdp(1, 2), net.now)
+    net.drain()
+    if not cancelled:
+        net.drop = lambda who, message: message.cseq.method in ("CANCEL", "INVITE")
+    net.run(31.9)
+    assert net.requests("phone", "CANCEL") == []
+    net.run(0.1)
+    assert len(net.requests("phone", "CANCEL")) == 1
+    net.run(0 if cancelled else 32)
+    assert net.take("phone", RenegotiationFailed).status == (487 if cancelled else 408)
+    assert not net.phone.session(session).renegotiating
+    net.drop = lambda who, message: False
+    if cancelled:
+        net.phone.reinvite(session, net.sdp(1, 3), net.now)
+        net.run(1)
+        net.server.answer(called, net.sdp(9, 3), net.now)
+        net.drain()
+        net.take("phone", Renegotiated)
+    net.phone.hangup(session, net.now)
+    net.assert_clean()

@@ -677,6 +677,20 @@ def script_first_offer_refused(make: Make) -> None:
     assert (negotiation.open, negotiation.local, negotiation.remote) == (False, None, None)
 
 
+def script_reinvite_without_end(make_net: Make) -> None:
+    """The peer takes our re-INVITE by 100; then neither an answer nor that to the CANCEL comes through."""
+    net = make_net()
+    net.connect()
+    session, _ = net.answer_server()
+    net.phone.reinvite(session, net.sdp(1, 2), net.now)
+    net.drain()
+    net.drop = lambda who, message: message.cseq.method in ("CANCEL", "INVITE")
+    net.run(65)
+    net.drop = lambda who, message: False
+    net.phone.hangup(session, net.now)
+    net.assert_clean()
+
+
 SCRIPTS = tuple(it for name, it in list(globals().items()) if name.startswith("script_"))
 
 

@@ -17,6 +17,7 @@ from offhook.sip.events import (
     Registered,
     RequestAnswered,
     SessionEnded,
+    Unregistered,
 )
 from offhook.sip.fields import Address
 from offhook.sip.flow import FlowOpened, FlowReceived, OpenFlow, Send
@@ -301,3 +302,29 @@ def test_every_message_of_ours_can_be_read_by_us(net: Net) -> None:
         again = message_of(message.serialize())
         again.validate()
         assert again.serialize() == message.serialize()
+
+
+def test_stopping_waits_for_a_bye_that_is_under_way(net: Net) -> None:
+    session, called = net.answer_server()
+    net.cut()
+    net.phone.hangup(session, net.now)
+    net.phone.stop(net.now)
+    net.drain()
+    assert net.count("phone", Unregistered) == 0
+    net.run(1.9)
+    assert net.requests("phone", "BYE"), "there was a flow again within two seconds"
+    net.take("phone", Unregistered)
+    assert called not in net.server.sessions()
+
+
+def test_stopping_does_not_wait_for_ever(net: Net) -> None:
+    session, _ = net.answer_server()
+    net.reachable = False
+    net.cut()
+    net.phone.hangup(session, net.now)
+    net.phone.stop(net.now)
+    net.run(1.9)
+    assert net.count("phone", Unregistered) == 0
+    net.run(0.1)
+    net.take("phone", Unregistered)
+    assert net.phone.sessions() == []

@@ -60,17 +60,17 @@ class Bench:
     def now(self) -> Now:
         return self.clock.now()
 
-    def phone(self, user: str, *, password: str = "1234", style: Style | None = None) -> Phone:
+    def phone(self, user: str, *, password: str = "1234", style: Style | None = None, transport: str = "WS") -> Phone:
         """A phone that has registered (with a good password)."""
-        phone = Phone(self, user, password, style)
+        phone = Phone(self, user, password, style, transport)
         self.everyone.append(phone)
         phone.agent.start(self.now)
         self.drain()
         self.run(0.1)
         return phone
 
-    def open(self, flow: str, remote: str = "127.0.0.1:40000") -> None:
-        self.give(FlowOpened(flow, self.listening, remote))
+    def open(self, flow: str, remote: str = "127.0.0.1:40000", transport: str = "") -> None:
+        self.give(FlowOpened(flow, "127.0.0.1:5060" if transport else self.listening, remote, transport))
 
     def close(self, flow: str) -> None:
         self.give(FlowClosed(flow, "the peer went away"))
@@ -126,15 +126,18 @@ class Bench:
 class Phone:
     """A client of the switch: our own user agent, with an engine that carries nothing."""
 
-    def __init__(self, bench: Bench, user: str, password: str, style: Style | None) -> None:
+    def __init__(self, bench: Bench, user: str, password: str, style: Style | None, transport: str) -> None:
         self.bench = bench
         self.user = user
         self.timers = Timers()
-        account = Account(user, "127.0.0.1", password, ("ws://127.0.0.1:5066",))
+        self.transport = "" if transport == "WS" else transport
+        servers = (f"{transport.lower()}:127.0.0.1:5060" if self.transport else "ws://127.0.0.1:5066",)
+        account = Account(user, "127.0.0.1", password, servers)
         self.agent = UserAgent(account, timers=self.timers, ids=SeededIds(int(user)), style=style)
         self.knows_timers = True
         """False: it does not see that the switch knows session timers."""
         self.events: list[Any] = []
+        self.sent: list[bytes] = []
         self.flow = ""
         self._engine = NullEngine()
         self._made: list[EngineEvent] = []
@@ -146,6 +149,7 @@ class Phone:
             if isinstance(output, OpenFlow):
                 self.connect(output.flow)
             elif isinstance(output, Send) and output.flow in self.bench.phones:
+                self.sent.append(output.data)
                 self.bench.node.receive(FlowReceived(output.flow, output.data), self.bench.now)
             elif isinstance(output, Probe):
                 self.agent.receive(FlowAlive(output.flow), self.bench.now)
@@ -157,8 +161,9 @@ class Phone:
         self.flow = flow
         self.bench.phones[flow] = self
         port = 40000 + len(self.bench.phones)
-        self.bench.node.receive(FlowOpened(flow, "127.0.0.1:5066", f"127.0.0.1:{port}"), self.bench.now)
-        self.agent.receive(FlowOpened(flow, f"127.0.0.1:{port}", "127.0.0.1:5066"), self.bench.now)
+        here, there = "127.0.0.1:5060" if self.transport else "127.0.0.1:5066", f"127.0.0.1:{port}"
+        self.bench.node.receive(FlowOpened(flow, here, there, self.transport), self.bench.now)
+        self.agent.receive(FlowOpened(flow, there, here), self.bench.now)
 
     def unplug(self, *, noticed: bool = False) -> None:
         """The connection is lost; the phone itself does not notice unless told so, and then connects again."""

@@ -9,7 +9,7 @@ from offhook.sip.events import Established, RequestReceived, SessionEnded
 from offhook.sip.flow import FlowAlive, FlowFailed
 from offhook.sip.message import Request
 from offhook.switch.causes import Cause
-from offhook.switch.core import HangUp, digit_of
+from offhook.switch.core import HangUp, Hold, digit_of
 from offhook.switch.exchange import ChannelEnded
 
 
@@ -71,6 +71,87 @@ def test_a_call_goes_on_over_another_connection(bench: Any) -> None:
     assert alice.flow != old and bench.node.registered("1000")
     alice.hang_up(hers)
     assert bob.end.reasons[0].text == "NORMAL_CLEARING" and not bench.node.channels()
+
+
+@pytest.mark.parametrize("transport", ["UDP", "TCP"])
+def test_a_call_over_plain_sip(bench: Any, transport: str) -> None:
+    alice, bob = bench.phone("1000", transport=transport), bench.phone("1001", transport=transport)
+    hers = alice.call("1001")
+    bob.accept()
+    bench.give(Hold("1001"))
+    bob.take_offer()
+    assert bench.channel("1001").held
+    alice.press(hers, "5")
+    bench.run(100.0)  # the session is refreshed
+    alice.hang_up(hers)
+    assert bob.end.reasons[0].text == "NORMAL_CLEARING" and not bench.node.channels()
+    requests = [data for _, data in bench.sent if not data.startswith(b"SIP/2.0")]
+    assert all(f"\r\nVia: SIP/2.0/{transport} 127.0.0.1;".encode() in data for data in requests)
+    assert not any(b"\r\nRoute:" in data for data in requests)
+
+
+@pytest.mark.parametrize("transport", ["UDP", "TCP"])
+def test_who_moves_is_followed(bench: Any, transport: str) -> None:
+    alice, bob = bench.phone("1000", transport=transport), bench.phone("1001")
+    alice.call("1001")
+    his = bob.accept()
+    old = alice.flow
+    alice.unplug(noticed=True)
+    assert bench.node.registered("1000")
+    bench.run(3.0)
+    assert alice.flow != old
+    before = len(bench.sent)
+    bench.give(Hold("1000"))
+    alice.take_offer()
+    bob.hang_up(his)
+    bench.run(1.0)
+    assert alice.end.reasons[0].text == "NORMAL_CLEARING" and not bench.node.channels()
+    assert old not in {flow for flow, _ in bench.sent[before:]}
+
+
+def test_a_stranger_is_not_followed(bench: Any) -> None:
+    alice, bob = bench.phone("1000", transport="UDP"), bench.phone("1001")
+    hers = alice.call("1001")
+    bob.accept()
+    known = alice.agent.session(hers)
+    bench.open("stranger", "127.0.0.1:6666", "UDP")
+    lines = [
+        "INVITE sip:1001@127.0.0.1:5060 SIP/2.0",
+        "Via: SIP/2.0/UDP 127.0.0.1:6666;branch=z9hG4bKs",
+        "Max-Forwards: 70",
+        "From: <sip:1000@127.0.0.1>;tag=guess",
+        f"To: <sip:1001@127.0.0.1>;tag={known.remote_tag}",
+        f"Call-ID: {known.call_id}",
+        "CSeq: 99 INVITE",
+        "Contact: <sip:1000@127.0.0.1:6666>",
+        "Content-Length: 0",
+    ]
+    bench.receive("stranger", "\r\n".join([*lines, "", ""]).encode())
+    before = len(bench.sent)
+    bench.give(Hold("1000"))
+    assert {flow for flow, _ in bench.sent[before:]} == {alice.flow}
+
+
+def test_registered_over_tcp_but_gone(bench: Any) -> None:
+    alice, bob = bench.phone("1000"), bench.phone("1001", transport="TCP")
+    bob.unplug()
+    assert bench.node.registered("1001")
+    alice.call("1001")
+    bench.run(1.0)
+    assert alice.end.status == 503 and not bench.node.channels()
+
+
+def test_over_udp_what_is_lost_is_sent_again(bench: Any) -> None:
+    alice, bob = bench.phone("1000", transport="UDP"), bench.phone("1001", transport="UDP")
+    del bench.phones[bob.flow]  # what is sent to Bob gets lost
+    alice.call("1001")
+    bench.run(2.0)
+    invites = [data for flow, data in bench.sent if flow == bob.flow and data.startswith(b"INVITE")]
+    assert len(invites) == 3 and len(set(invites)) == 1
+    bench.phones[bob.flow] = bob
+    bench.run(4.0)
+    bob.accept()
+    assert alice.have(Established)
 
 
 def test_the_cause_of_a_bye_is_passed_on(bench: Any) -> None:

@@ -9,23 +9,24 @@ from offhook.sip.digest import DigestClient
 from offhook.sip.events import Registered, RegistrationFailed, RequestAnswered, RequestReceived
 from offhook.sip.message import Request, Response
 from offhook.sip.parser import parse_message
-from offhook.switch.reception import MOST_REALMS
+from offhook.switch.reception import MOST_REALMS, MOST_REFUSED
 from offhook.testing.clock import SeededIds
 
 
 class Raw:
     """A client that sends what it is told."""
 
-    def __init__(self, bench: Any, flow: str = "raw") -> None:
+    def __init__(self, bench: Any, flow: str = "raw", transport: str = "") -> None:
         self.bench, self.flow = bench, flow
+        self.transport = transport or "WS"
         self.number = 0
-        bench.open(flow, "127.0.0.1:41000")
+        bench.open(flow, "127.0.0.1:41000", transport)
 
     def request(self, method: str, *lines: str, user: str = "1000", domain: str = "127.0.0.1", to: str = "") -> Request:
         self.number += 1
         head = [
             f"{method} sip:{domain} SIP/2.0",
-            f"Via: SIP/2.0/WS x.invalid;branch=z9hG4bK{self.number}",
+            f"Via: SIP/2.0/{self.transport} x.invalid;branch=z9hG4bK{self.number}",
             "Max-Forwards: 70",
             f"From: <sip:{user}@{domain}>;tag=f",
             f"To: <sip:{to or user}@{domain}>",
@@ -49,6 +50,10 @@ class Raw:
 
     def ask_signed(self, request: Request, user: str = "1000", password: str = "1234") -> Response:
         """Ask again with credentials."""
+        return self.ask(self.sign(request, user, password))
+
+    def sign(self, request: Request, user: str = "1000", password: str = "1234") -> Request:
+        """Ask without credentials; gives the request that is to follow."""
         challenge = self.ask(request)
         assert challenge.status in (401, 407)
         again = self.request(request.method, user=request.from_.uri.user or "", domain=request.from_.uri.host)
@@ -61,7 +66,7 @@ class Raw:
         )
         assert credentials is not None
         again.headers.set(*credentials)
-        return self.ask(again)
+        return again
 
 
 CONTACT = "Contact: <sip:1000@abc.invalid;transport=ws>"
@@ -215,3 +220,44 @@ def test_a_contact_with_escapes_is_sent_messages_and_calls(bench: Any) -> None:
     methods = [each.method for each in got if isinstance(each, Request)]
     assert "MESSAGE" in methods and "INVITE" in methods
     assert not any("X-Evil" in each.headers for each in got)
+
+
+def test_over_udp_a_repeated_request_gets_the_same_answer(bench: Any) -> None:
+    """Its nonce is used up, and a challenge to it would be the wrong answer."""
+    raw = Raw(bench, transport="UDP")
+    signed = raw.sign(raw.request("REGISTER", "Contact: <sip:1000@127.0.0.1:41000>"))
+    first = raw.ask(signed)
+    assert first.status == 200 and raw.ask(signed).serialize() == first.serialize()
+    stream = Raw(bench, "stream", "TCP")
+    signed = stream.sign(stream.request("REGISTER", "Contact: <sip:1000@127.0.0.1:41000>"))
+    assert [stream.ask(signed).status for _ in range(2)] == [200, 401]
+
+
+def test_over_udp_a_repeated_invite_is_the_same_call(bench: Any) -> None:
+    alice, bob = bench.phone("1000", transport="UDP"), bench.phone("1001")
+    alice.call("1001")
+    bob.ring()
+    (again,) = [data for data in alice.sent if data.startswith(b"INVITE") and b"Proxy-Authorization" in data]
+    before = len(bench.sent)
+    bench.receive(alice.flow, again)
+    (answer,) = [data for flow, data in bench.sent[before:] if flow == alice.flow]
+    assert answer.startswith(b"SIP/2.0 183") and len(bench.node.channels()) == 2
+
+
+def test_answers_over_udp_are_not_kept_for_ever(bench: Any) -> None:
+    raw = Raw(bench, transport="UDP")
+    for _ in range(MOST_REFUSED + 10):
+        raw.ask(raw.request("OPTIONS"))
+    assert len(bench.node._reception._answers) == MOST_REFUSED
+
+
+@pytest.mark.parametrize("transport", ["UDP", "TCP"])
+def test_a_message_over_plain_sip_goes_to_the_contact(bench: Any, transport: str) -> None:
+    alice, bob = bench.phone("1000"), bench.phone("1001", transport=transport)
+    alice.agent.request("MESSAGE", "sip:1001@127.0.0.1", bench.now, content_type="text/plain", body="hello")
+    bench.run(1.0)
+    assert [each.status for each in alice.have(RequestAnswered)] == [202]
+    (sent,) = [data.decode() for flow, data in bench.sent if flow == bob.flow and data.startswith(b"MESSAGE")]
+    target = f"sip:1001@127.0.0.1:40002;transport={transport.lower()}"
+    assert sent.startswith(f"MESSAGE {target} SIP/2.0\r\nVia: SIP/2.0/{transport} 127.0.0.1;")
+    assert f"\r\nTo: <{target}>\r\n" in sent

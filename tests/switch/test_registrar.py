@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from offhook.clock import Timers
 from offhook.sip.flow import FlowOpened
 from offhook.switch.registrar import Binding, Registrar
@@ -36,6 +38,19 @@ def test_it_goes_with_its_connection() -> None:
     assert office.registrar.binding("1000") is None and office.registrar.binding("1001") is not None
     assert not office.registrar.is_open("a") and office.registrar.remote("b") == "127.0.0.1:40001"
     assert len(office.timers) == 1
+
+
+@pytest.mark.parametrize("transport", ["UDP", "TCP"])
+def test_over_udp_and_tcp_it_outlives_the_connection(transport: str) -> None:
+    office = Office()
+    office.registrar.opened(FlowOpened("c", "127.0.0.1:5060", "127.0.0.1:40002", transport))
+    assert office.registrar.moves("c") and not office.registrar.moves("a") and not office.registrar.moves("none")
+    assert office.registrar.loses("c") == (transport == "UDP") and not office.registrar.loses("a")
+    office.registrar.register(binding("1000", "c"), 600, office.clock.now())
+    office.registrar.closed("c")
+    assert office.registrar.binding("1000") is not None and not office.registrar.is_open("c")
+    office.clock.run(office.timers, until=660.0)
+    assert office.registrar.binding("1000") is None
 
 
 def test_it_expires_a_minute_late() -> None:

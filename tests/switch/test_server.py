@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 
@@ -49,6 +50,42 @@ async def test_it_answers_over_ws_and_wss(switch: Switch) -> None:
     assert switch.certificate is not None and switch.wss_url is not None
     tls = ssl.create_default_context(cadata=switch.certificate.certificate.decode())
     assert (await ask(switch.wss_url, options("WSS"), tls)).startswith("SIP/2.0 200 OK\r\n")
+
+
+async def test_it_answers_over_udp_and_tcp() -> None:
+    switch = Switch(SwitchConfig(ws_port=None, udp_port=0, tcp_port=0, media="null"))
+    await switch.start()
+    try:
+        assert switch.udp_url is not None and switch.tcp_url is not None and not switch.ws_url
+        assert switch.udp_url.startswith("udp:127.0.0.1:") and switch.tcp_url.startswith("tcp:127.0.0.1:")
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(switch.tcp_url.rpartition(":")[2]))
+        writer.write(options("TCP").encode())
+        answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        assert answer.startswith(b"SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP x.invalid;branch=z9hG4bK1;received=127.0.0.1\r\n")
+        writer.write(b"\r\n\r\n")
+        assert await asyncio.wait_for(reader.readexactly(2), 5) == b"\r\n"
+        writer.close()
+        await writer.wait_closed()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+            asker.setblocking(False)
+            asker.connect(("127.0.0.1", int(switch.udp_url.rpartition(":")[2])))
+            asker.send(options("UDP").encode())
+            answer = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(asker, 65536), 5)
+        assert answer.startswith(b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP x.invalid;branch=z9hG4bK1;received=127.0.0.1\r\n")
+    finally:
+        await switch.stop()
+
+
+@pytest.mark.parametrize("kind", ["udp_port", "tcp_port"])
+async def test_a_plain_port_that_is_taken(kind: str) -> None:
+    first = Switch(SwitchConfig(ws_port=None, media="null", **{kind: 0}))  # type: ignore[arg-type]
+    await first.start()
+    port = int((first.udp_url or first.tcp_url or "").rpartition(":")[2])
+    other = Switch(SwitchConfig(ws_port=0, media="null", **{kind: port}))  # type: ignore[arg-type]
+    with pytest.raises(OSError):
+        await other.start()
+    await other.stop()
+    await first.stop()
 
 
 async def test_every_message_is_traced() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from offhook.sip.flow import FlowOpened
 from offhook.sip.message import Request, Response
 from offhook.sip.parser import parse_message
@@ -125,3 +127,68 @@ def test_a_dialog_is_bound_to_its_first_connection() -> None:
     assert made.flow_of("d") == "b"
     made.closed("a")
     assert made.flow_of("c") == "a"
+
+
+# UDP and TCP, as measured with FreeSWITCH 1.11.1 (trace U01, and by hand for TCP)
+
+
+def plain(transport: str, port: int = 5060) -> Wording:
+    made = Wording(SwitchSettings())
+    made.opened(FlowOpened("a", f"0.0.0.0:{port}", "127.0.0.1:40000", transport))
+    return made
+
+
+def called(made: Wording) -> Request:
+    made.placed("c", "a", 70)
+    request = invite()
+    request.headers.set("Via", "SIP/2.0/X x;branch=z9hG4bKx")
+    message = parse_message(made.speak(request.serialize(), "a"))
+    assert isinstance(message, Request)
+    return message
+
+
+@pytest.mark.parametrize(
+    ("transport", "port", "via", "contact"),
+    [
+        ("UDP", 5060, "127.0.0.1;rport;branch=z9hG4bKx", "<sip:mod_sofia@127.0.0.1:5060>"),
+        ("UDP", 5070, "127.0.0.1:5070;rport;branch=z9hG4bKx", "<sip:mod_sofia@127.0.0.1:5070>"),
+        ("TCP", 5060, "127.0.0.1;branch=z9hG4bKx", "<sip:mod_sofia@127.0.0.1:5060;transport=tcp>"),
+    ],
+)
+def test_where_we_are_over_plain_sip(transport: str, port: int, via: str, contact: str) -> None:
+    request = called(plain(transport, port))
+    assert request.headers.get("Via") == f"SIP/2.0/{transport} {via}"
+    assert request.headers.get("Contact") == contact and "Route" not in request.headers
+
+
+@pytest.mark.parametrize(("transport", "parameter"), [("UDP", "udp"), ("TCP", "tcp")])
+def test_the_contact_of_who_is_called_over_plain_sip(transport: str, parameter: str) -> None:
+    made, request = plain(transport), invite()
+    made.hear(request, "a")
+    assert said(made, request, 200).headers.get("Contact") == f"<sip:9196@127.0.0.1:5060;transport={parameter}>"
+
+
+@pytest.mark.parametrize(
+    ("sent", "returned"),
+    [
+        ("127.0.0.1:40000;branch=z9hG4bKx;rport", "127.0.0.1:40000;branch=z9hG4bKx;rport=40000"),
+        ("127.0.0.1;branch=z9hG4bKx", "127.0.0.1;branch=z9hG4bKx"),
+        ("p.invalid:1;branch=z9hG4bKx;rport", "p.invalid:1;branch=z9hG4bKx;rport=40000;received=127.0.0.1"),
+        ("p.invalid;branch=z9hG4bKx, SIP/2.0/UDP q", "p.invalid;branch=z9hG4bKx;received=127.0.0.1, SIP/2.0/UDP q"),
+    ],
+)
+def test_a_via_that_came_over_udp(sent: str, returned: str) -> None:
+    made, request = plain("UDP"), invite()
+    request.headers.set("Via", f"SIP/2.0/UDP {sent}")
+    request.headers.add("Via", "SIP/2.0/UDP r;branch=z9hG4bKr;rport")
+    made.hear(request, "a")
+    vias = said(made, request, 100).headers.all("Via")
+    assert vias == [f"SIP/2.0/UDP {returned}", "SIP/2.0/UDP r;branch=z9hG4bKr;rport"]
+
+
+def test_who_has_moved_is_known_there() -> None:
+    made = plain("UDP")
+    called(made)
+    made.moved("c", "b")
+    made.moved("unknown", "b")
+    assert made.flow_of("c") == "b" and made.flow_of("unknown") == ""

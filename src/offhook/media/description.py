@@ -18,6 +18,9 @@ from offhook.media.sdp import Candidate, Media, PayloadFormat, Session
 Flavour = Literal["offhook", "freeswitch"]
 Setup = Literal["active", "passive", "actpass"]
 
+MAX_REJECTED_FORMATS = 32
+"""Formats of a rejected section say nothing (RFC 3264 §6): an offer full of them must not make the answer too long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Codec:
@@ -98,7 +101,7 @@ def write_offer(
         if index == at:
             _offer_audio(flavour, session, offered)
         else:
-            _reject(flavour, session.add_media(kind, 0, protocol, formats), str(index))
+            _reject(flavour, session.add_media(kind, 0, protocol, formats[:MAX_REJECTED_FORMATS]), str(index))
     return str(session)
 
 
@@ -117,7 +120,8 @@ def write_answer(
     session = _begin(flavour, origin, local, bundle=audio.mid if bundled else None)
     for section in offer.media:
         if section is not audio:
-            _reject(flavour, session.add_media(section.type, 0, section.protocol, section.formats), section.mid)
+            formats_shown = section.formats[:MAX_REJECTED_FORMATS]
+            _reject(flavour, session.add_media(section.type, 0, section.protocol, formats_shown), section.mid)
             continue
         answer = session.add_media(audio.type, local.port, audio.protocol, [str(each.payload_type) for each in formats])
         codecs = [_with_our_parameters(flavour, each) for each in formats]

@@ -178,7 +178,8 @@ class MediaSession:
 
     def _agreed(self, agreement: Agreement) -> None:
         for dropped in self.streams.configure(agreement, self._around.pacer.number):
-            self._tell(EngineFailed(dropped, self.name, "unsupported", "digits can no longer be sent (hold, or telephone-event is gone)"))
+            detail = "digits can no longer be sent (hold, or no telephone-event)"
+            self._tell(EngineFailed(dropped, self.name, "unsupported", detail))
 
     def _send_digits(self, request: SendDigits) -> None:
         digits = self.streams.outbound.digits

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from offhook.clock import Ids, Now, Timers
 from offhook.errors import LocalError, RemoteError, StateError
-from offhook.sip.client_transaction import Cause, ClientTransaction, InviteClientTransaction
+from offhook.sip.client_transaction import Cause, ClientTransaction, InviteClientTransaction, Unanswered
 from offhook.sip.dialog import Numbering
 from offhook.sip.digest import DigestClient
 from offhook.sip.events import SipEvent
@@ -274,6 +274,11 @@ class Exchange:
         else:
             answer = Answer(408, "Request Timeout", None)
         self._asker.answered(self, answer, now)
+
+    def give_up(self, now: Now) -> None:
+        """Take it that no answer will come, before the transaction does."""
+        if self.transaction is not None and not self.done:
+            self._endpoint.box.put(Unanswered(self.transaction, Cause.TIMEOUT, now))
 
     def abandon(self, now: Now) -> None:
         """Wait no longer for the answer to this INVITE."""

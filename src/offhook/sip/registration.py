@@ -98,12 +98,17 @@ class Registration:
         self.state = State.IDLE
 
     def handle_timer(self, timer: str, now: Now) -> None:
-        self._step(Input.REFRESH if timer == "refresh" else Input.RETRY, now)
+        if timer == "answer":
+            if self._exchange is not None:
+                self._exchange.give_up(now)
+        else:
+            self._step(Input.REFRESH if timer == "refresh" else Input.RETRY, now)
 
     def answered(self, exchange: Exchange, answer: Answer, now: Now) -> None:
         if answer.status < 200 or exchange is not self._exchange or answer.lost:
             return  # a lost flow is told by `lost`
         self._exchange = None
+        self._endpoint.timers.cancel(self, "answer")
         # The next server may have time for us; after all of them comes the pause.
         overloaded = answer.status == 503 and (self._tries + 1) % max(1, len(self._account.servers)) != 0
         self.suspicious = answer.response is None or overloaded
@@ -136,7 +141,7 @@ class Registration:
         action(self, now, answer)
 
     def _cancel(self) -> None:
-        self._endpoint.timers.cancel(self, "refresh", "retry")
+        self._endpoint.timers.cancel(self, "refresh", "retry", "answer")
 
     def _send(self, now: Now, _: Answer | None) -> None:
         if self._endpoint.home is None:
@@ -164,6 +169,7 @@ class Registration:
         if former is not None and former != self._bound:
             headers.add("Contact", f"<{former}>;expires=0")  # nobody is there any more
         request = Request("REGISTER", str(Uri.sip(None, self._account.domain)), headers)
+        self._endpoint.timers.set(self, "answer", now.monotonic + self._endpoint.timing.register)
         return self._endpoint.send(request, self, self._numbering, now)
 
     def _hold(self, now: Now, answer: Answer | None) -> None:

@@ -41,6 +41,8 @@ class Input(Enum):
     SUCCESS_OFFER = "2xx with an offer"
     GLARE = "491"
     FAILURE = "refused"
+    OVERDUE = "100 and nothing more"
+    ABANDON = "nothing after CANCEL"
     PAUSE = "pause over"
     OFFER = "peer offers"
     KNOWN = "peer repeats its offer"
@@ -168,6 +170,9 @@ class Renegotiation:
         """What came of our re-INVITE or UPDATE."""
         response = answer.response
         if answer.status < 200:
+            if exchange is self._exchange and self.state is State.SENT and exchange.request.method == "INVITE":
+                timing = self._endpoint.timing
+                self._endpoint.timers.set(self, "overdue", now.monotonic + timing.patience)
             return
         if exchange is not self._exchange or self._session.over:
             if response is not None and answer.status < 300 and exchange.request.method == "INVITE":
@@ -191,8 +196,13 @@ class Renegotiation:
         self._acceptance = None
         self._session.expire(now)
 
-    def handle_timer(self, _: str, now: Now) -> None:
-        self._step(Input.PAUSE, now)
+    def handle_timer(self, timer: str, now: Now) -> None:
+        if timer == "late":
+            # The session is over: a 2xx that was on its way had its time to be acknowledged.
+            if self._exchange is not None:
+                self._exchange.abandon(now)
+        else:
+            self._step({"pause": Input.PAUSE, "overdue": Input.OVERDUE}.get(timer, Input.ABANDON), now)
 
     def lost(self, flow: str, now: Now) -> None:
         """A flow is gone: a peer's offer that came on it cannot be answered, nor can the ACK for our answer come."""
@@ -211,9 +221,10 @@ class Renegotiation:
             self._acceptance.stop()
         if self._exchange is not None and not self._exchange.done:
             self._exchange.refuse_challenges()
+            self._endpoint.timers.set(self, "late", now.monotonic + self._endpoint.timing.patience)
         self._asked = self._acceptance = self._success = self._wish = None
         self._waiting.clear()
-        self._endpoint.timers.cancel(self, "pause")
+        self._endpoint.timers.cancel(self, "pause", "overdue", "abandon")
         self.state = State.IDLE
 
     def go_on(self, now: Now) -> None:
@@ -231,6 +242,8 @@ class Renegotiation:
             return  # a stray
         self.state, action = row
         action(self, now, *data)
+        if self.state is not State.SENT:
+            self._endpoint.timers.cancel(self, "overdue", "abandon")
         self.go_on(now)
 
     def _send(self, now: Now) -> None:
@@ -245,6 +258,18 @@ class Renegotiation:
         self._ack = None
         headers = (*wish.headers, *self._session.timer.ask())
         self._exchange = self._session.send(wish.method, self, now, headers=headers, sdp=wish.offer)
+
+    def _cancel_ours(self, now: Now) -> None:
+        """The peer took our re-INVITE and says nothing more: nobody else may offer until that ends (RFC 3261 §9.1)."""
+        self._endpoint.timers.set(self, "abandon", now.monotonic + self._endpoint.timing.patience)
+        if self._exchange is not None and self._exchange.flow in self._endpoint.flows:
+            self._endpoint.cancel(self._exchange, self, now)
+
+    def _abandon(self, now: Now) -> None:
+        assert self._exchange is not None, "an offer is out"
+        self._exchange.abandon(now)
+        self._session.negotiation.roll_back()
+        self._give_up(Answer(408, "Request Timeout", None))
 
     def _succeed(self, now: Now, response: Response) -> None:
         exchange, negotiated = self._exchange, self._session.negotiation
@@ -380,6 +405,8 @@ TRANSITIONS: dict[tuple[State, Input], tuple[State, Callable[..., None]]] = {
     (State.SENT, Input.SUCCESS_OFFER): (State.ANSWERING, _R._pass_offer),
     (State.SENT, Input.GLARE): (State.PAUSING, _R._pause),
     (State.SENT, Input.FAILURE): (State.IDLE, _R._fail),
+    (State.SENT, Input.OVERDUE): (State.SENT, _R._cancel_ours),
+    (State.SENT, Input.ABANDON): (State.IDLE, _R._abandon),
     (State.ANSWERING, Input.ANSWER): (State.IDLE, _R._answer_in_ack),
     (State.PAUSING, Input.PAUSE): (State.SENT, _R._send),
     (State.PAUSING, Input.OFFER): (State.ASKED, _R._tell),

@@ -28,6 +28,8 @@ class Timing:
     """A registration is refreshed at a random point between these shares of the time granted."""
     longest_expires: int = 86_400
     """No Min-Expires beyond this is obeyed."""
+    register: float = 8.0
+    """A REGISTER without an answer for this long means that the server is not to be had: the next one is tried."""
     leave: float = 2.0
     """The most that un-registering may take."""
 

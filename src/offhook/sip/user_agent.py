@@ -188,7 +188,7 @@ class UserAgent:
             raise StateError("there is no account")
         self._stopping = True
         registration.leave(now)
-        if registration.left:
+        if self._has_left(registration):
             self._finish_stop(now)
         else:
             self.timers.set(self, "leave", now.monotonic + self._endpoint.timing.leave)
@@ -616,6 +616,11 @@ class UserAgent:
         for session in list(endpoint.sessions.values()):
             session.lost(flow, now)
 
+    def _has_left(self, registration: Registration) -> bool:
+        """Whether nothing is under way that stopping should wait for: neither un-REGISTER nor a BYE."""
+        leaving = any(session.state is invite.State.LEAVING for session in self._endpoint.sessions.values())
+        return registration.left and not leaving
+
     def _finish_stop(self, now: Now) -> None:
         self.timers.cancel(self, "leave")
         self._stopping = False
@@ -662,7 +667,7 @@ class UserAgent:
         registration = self._registration
         if registration is None:
             return
-        if self._stopping and registration.left:
+        if self._stopping and self._has_left(registration):
             self._finish_stop(now)
         elif registration.suspicious:
             registration.suspicious = False

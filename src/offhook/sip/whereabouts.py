@@ -45,7 +45,7 @@ class Whereabouts:
         try:
             seen, port = response.via.received, response.via.rport
             host, known = flow.host_and_port
-            if seen is not None:
+            if seen is not None and "%" not in seen:
                 host = f"[{seen}]" if ip_address(seen.strip("[]")).version == 6 and "[" not in seen else seen
         except (RemoteError, ValueError):
             return False

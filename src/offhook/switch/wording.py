@@ -272,7 +272,12 @@ class Wording:
             elif not _value(kept, "Remote-Party-ID"):
                 kept += dialog.repeated
         kept += known or path
-        if method in _WITH_CONTACT or (method == "ACK" and known is None) or (method == "MESSAGE" and not first):
+        called = dialog is None or dialog.outbound  # its ACKs have a Contact, those to callers have none (trace U01)
+        if (
+            method in _WITH_CONTACT
+            or (method == "ACK" and known is None and called)
+            or (method == "MESSAGE" and not first)
+        ):
             kept.append(("Contact", self._own_contact(flow) if dialog is None else dialog.contact))
         standard = _REQUESTS.get(method, (*_BASIC, "Allow-Events") if method == "INVITE" and first else _BASIC)
         kept += [(name, _STANDARD[name]) for name in standard]
