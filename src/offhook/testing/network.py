@@ -13,6 +13,7 @@ a scripted peer). Its other outputs are kept as `heard`, or go to a callable of 
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -111,6 +112,8 @@ class _End:
     sent: int = 0
     kept: list[tuple[int, FlowInput]] = field(default_factory=list)
     """What waits for a cut to heal, with its place in the order of sending."""
+    under_way: list[tuple[int, FlowInput]] = field(default_factory=list)
+    """A heap of what arrives in order, by place."""
 
     def is_current(self) -> bool:
         """Whether the flow is still this one."""
@@ -195,8 +198,8 @@ class Network:
         stalled, self._stalled = self._stalled, {}
         for end in stalled:
             kept, end.kept = sorted(end.kept, key=lambda place: place[0]), []
-            for _, given in kept:
-                self._ship(end, given)
+            for place, given in kept:
+                self._ship(end, given, place)
 
     def give(self, host: Host, given: Any, after: float = 0.0) -> None:
         """Let a node receive something (an engine's event, a command), in its turn or after so many seconds."""
@@ -319,10 +322,14 @@ class Network:
         if self._ids.fraction() < self.conditions.duplication:
             self._ship(end, message)
 
-    def _ship(self, end: _End, given: FlowInput) -> None:
-        """Let something that `end` sent reach the other end, or itself again where it is the answer to a probe."""
-        end.sent += 1
-        place = end.sent
+    def _ship(self, end: _End, given: FlowInput, place: int | None = None) -> None:
+        """Let something that `end` sent reach the other end, or itself again where it is the answer to a probe.
+
+        `place` is that in the order of sending; None: it is sent just now.
+        """
+        if place is None:
+            end.sent += 1
+            place = end.sent
         if self._is_cut(end):
             self._keep(end, place, given)
             return
@@ -335,7 +342,15 @@ class Network:
             due += self.conditions.held_back * self._ids.fraction()
         elif not back:
             end.last_due = due
+            # Whatever arrives then is the oldest that is under way: what waited for a cut to heal is not overtaken.
+            heapq.heappush(end.under_way, (place, given))
+            self._later(due - self.now().monotonic, lambda: self._arrive_next(end, target))
+            return
         self._later(due - self.now().monotonic, lambda: self._arrive(end, target, given, place))
+
+    def _arrive_next(self, sender: _End, target: _End) -> None:
+        place, given = heapq.heappop(sender.under_way)
+        self._arrive(sender, target, given, place)
 
     def _arrive(self, sender: _End, target: _End, given: FlowInput, place: int) -> None:
         if self._is_cut(sender):  # pulled while it was on its way
