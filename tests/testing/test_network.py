@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from offhook.clock import Now, Timers
@@ -272,7 +272,6 @@ def test_opening_a_name_twice_is_a_bug() -> None:
         stage.network.run()
 
 
-@settings(max_examples=50)
 @given(
     st.integers(0, 1000),
     st.floats(0, 0.5),
