@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format units scenarios soak docs bench-parse clean
+.PHONY: demo test check format units scenarios docs bench-parse fuzz clean
 
 demo: $(READY)  ## the main job on the embedded switch, by itself
 	$(BIN)/offhook demo --once
@@ -34,6 +34,13 @@ docs: $(READY)  ## the generated parts of docs/
 
 bench-parse: $(READY)  ## the parser beside SIP.js, JsSIP, sipmessage and aiosipua
 	$(BIN)/python benchmarks/parse.py
+
+fuzz: $(READY)  ## a minute of coverage-guided fuzzing for each target; fuzz/README.md
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
+	mkdir -p build/fuzz
+	for target in parse describe agent; do \
+	    $(BIN)/python fuzz/run.py $$target -max_total_time=60 -artifact_prefix=build/fuzz/ build/fuzz/$$target || exit 1; \
+	done
 
 $(READY): pyproject.toml constraints.txt tools/setup
 	PYTHON=$(PYTHON) sh tools/setup $(VENV)

@@ -72,6 +72,7 @@ def test_it_is_frozen_and_shows_no_key() -> None:
         ("media", "loud", "not known"),
         ("media_address", "localhost", "no IP address"),
         ("media_address", "0.0.0.0", "no IP address"),
+        ("media_address", "::1", "not carried yet"),
         ("source", "tone:", "no frequency"),
         ("source", "tone:440+x", "no frequency"),
         ("source", "tone:5", "cannot be heard"),

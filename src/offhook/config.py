@@ -268,3 +268,5 @@ def _address(name: str, text: str) -> None:
         usable = False
     if not usable:
         raise ConfigError(name, f"{text!r} is no IP address of a machine", "Give one of this machine, as 127.0.0.1")
+    if ip_address(text).version != 4:
+        raise ConfigError(name, "audio over IPv6 is not carried yet", "Give an IPv4 address, as 127.0.0.1")

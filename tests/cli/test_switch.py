@@ -56,7 +56,7 @@ def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         assert run(arguments("--listen", f"127.0.0.1:{taken.getsockname()[1]}")) == 1
-    assert "offhook switch:" in capsys.readouterr().err
+    assert "give another port" in capsys.readouterr().err
 
 
 async def test_it_runs_until_it_is_told_to_end(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import logging
 import signal
@@ -50,7 +51,10 @@ def run(args: argparse.Namespace) -> int:
         print(f"offhook switch: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"offhook switch: {error}", file=sys.stderr)
+        remedy = ""
+        if error.errno == errno.EADDRINUSE:
+            remedy = ". Another program listens there: stop it, or give another port, as 127.0.0.1:0"
+        print(f"offhook switch: {error}{remedy}", file=sys.stderr)
         return 1
     return 0
 
