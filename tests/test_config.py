@@ -83,6 +83,10 @@ def test_it_is_frozen_and_shows_no_key() -> None:
         ("call_waiting", "no", "not known"),
         ("after_grace", "no", "not known"),
         ("grace", -1.0, "not possible"),
+        ("redirects", 11, "not possible"),
+        ("session_expires", 60, "not possible"),
+        ("realm", 'a"b', "no realm"),
+        ("instance", "1234", "no UUID"),
         ("grace", float("nan"), "not possible"),
         ("allow_origin", ("*",), "no origin"),
         ("allow_origin", ("https://a.example/desk",), "no origin"),
@@ -129,3 +133,21 @@ def test_parsed() -> None:
     assert parse_listen("[::1]:0") == ("::1", 0)
     assert parse_origin("https://Desk.example:8443") == "https://desk.example:8443"
     assert abs(seconds_east_of_utc(1_800_000_000.0)) <= 50_400
+
+
+def test_what_agents_are_told_of_their_calls() -> None:
+    config = Config(
+        sip=("udp:127.0.0.1:5060",),
+        realm="pbx",
+        redirects=2,
+        session_expires=120,
+        instance="6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+    )
+    settings = config.agent_settings()
+    assert (settings.realm, settings.redirects, settings.session_expires) == ("pbx", 2, 120)
+    assert settings.instance("1000") == Config(
+        sip=("udp:127.0.0.1:5060",), instance=config.instance
+    ).agent_settings().instance("1000")
+    assert settings.instance("1000") != settings.instance("1001")
+    assert str(settings.instance("1000")).startswith("urn:uuid:")
+    assert Config().agent_settings().instance("1000") is None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 import tomllib
+import uuid
 import wave
 from dataclasses import dataclass, field, fields
 from ipaddress import ip_address
@@ -57,6 +58,14 @@ class Config:
     """How digits are sent: SIP INFO, or telephone-events (RFC 4733)."""
     call_waiting: Literal["announce", "busy"] = "announce"
     """A second inbound call: a dialog of its own, or 486."""
+    realm: str = ""
+    """The only realm whose challenges are answered; empty: the domain's, and those of the registration."""
+    redirects: int = 0
+    """So many targets are tried for a call that is answered by 3xx; 0: it is refused by it."""
+    session_expires: int = 0
+    """Seconds of the session timer that calls ask for (RFC 4028), 90 at least; 0: they ask for none."""
+    instance: str = ""
+    """A UUID of this gateway, from which each agent gets a `+sip.instance` (RFC 5626) that stays; empty: none."""
     grace: float = 60.0
     """Seconds an agent stays logged in after its last connection has gone."""
     after_grace: Literal["logout", "stay"] = "logout"
@@ -84,6 +93,7 @@ class Config:
         _one_of("dtmf", self.dtmf, ("info", "rtp"))
         _one_of("call_waiting", self.call_waiting, ("announce", "busy"))
         _one_of("after_grace", self.after_grace, ("logout", "stay"))
+        self._check_calls()
         if not 0 <= self.grace <= 86_400:
             raise ConfigError("grace", f"{self.grace:g} is not possible", "Give seconds, from 0 to 86400")
         for origin in self.allow_origin:
@@ -97,6 +107,20 @@ class Config:
                 f"{host} can be reached from other machines, and passwords would pass in clear",
                 "Give tls_certificate and tls_key, listen on 127.0.0.1 behind a TLS proxy, or set insecure_listen",
             )
+
+    def _check_calls(self) -> None:
+        if not 0 <= self.redirects <= 10:
+            raise ConfigError("redirects", f"{self.redirects} is not possible", "Give a number from 0 to 10")
+        if self.session_expires and not 90 <= self.session_expires <= 86_400:
+            problem = f"{self.session_expires} is not possible"
+            raise ConfigError("session_expires", problem, "Give seconds, from 90 to 86400, or 0 for no session timer")
+        if any(character in self.realm for character in '"\\\r\n'):
+            raise ConfigError("realm", f"{self.realm!r} is no realm", "Give it as the server's challenge has it")
+        if self.instance:
+            try:
+                uuid.UUID(self.instance)
+            except ValueError:
+                raise ConfigError("instance", f"{self.instance!r} is no UUID", "Make one with uuidgen") from None
 
     @property
     def host(self) -> str:
@@ -125,6 +149,9 @@ class Config:
             return self.media_address
         return "127.0.0.1" if is_loopback(parse_server(self.sip[0])) else None
 
+    def _instance_of(self, extension: str) -> str | None:
+        return uuid.uuid5(uuid.UUID(self.instance), f"{extension}@{self.sip_domain}").urn if self.instance else None
+
     def agent_settings(self) -> AgentSettings:
         """What each agent session is told."""
         return AgentSettings(
@@ -132,6 +159,10 @@ class Config:
             domain=self.sip_domain,
             dtmf=self.dtmf,
             call_waiting=self.call_waiting,
+            realm=self.realm or None,
+            redirects=self.redirects,
+            session_expires=self.session_expires or None,
+            instance=self._instance_of,
             utc_offset=seconds_east_of_utc,
         )
 
@@ -161,6 +192,7 @@ _KINDS: dict[type, tuple[tuple[type, ...], str]] = {
     str: ((str,), "a text in quotes"),
     bool: ((bool,), "true or false"),
     float: ((int, float), "a number"),
+    int: ((int,), "a whole number"),
     tuple: ((list,), 'a list of texts, as ["ws://127.0.0.1:5066"]'),
 }
 

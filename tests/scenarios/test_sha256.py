@@ -18,7 +18,8 @@ async def test_the_strongest_challenge_is_answered(gateway: Any) -> None:
         await desk.do("makeCall", calledNumber="9196", Destination_Number="9196", callType="audio")
         await desk.expect("dialogState", state="ACTIVE")
         await desk.do("logout")
-    challenged, answered = set(), set()
+    challenged: set[str] = set()
+    answered: set[tuple[str, str]] = set()
     for traced in read_trace(gateway.trace.read_text()):
         message = parse_message(traced.data)
         for name in ("WWW-Authenticate", "Proxy-Authenticate"):

@@ -24,6 +24,8 @@ TEXTS = (
     ("--media-address", "ADDRESS", "where audio is received; default: 127.0.0.1 if the server is there too, else all"),
     ("--ca-file", "FILE", "authorities of wss: servers, PEM; default: those of this machine"),
     ("--sip-trace", "FILE", "write every SIP message there, secrets and digits masked, readable by you alone"),
+    ("--realm", "NAME", "the only realm whose challenges are answered; default: the domain's and the registration's"),
+    ("--instance", "UUID", "of this gateway: gives each agent a +sip.instance that stays the same (RFC 5626)"),
     ("--tls-certificate", "FILE", "serve wss: and https: with this certificate, PEM"),
     ("--tls-key", "FILE", "its private key, PEM"),
 )
@@ -49,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--sip",
         metavar="URL[,URL]",
-        help=f"SIP servers, ws: or wss:, in the order in which they are tried (default {servers})",
+        help=f"SIP servers, ws: wss: udp: tcp: tls: or sip:, in the order in which they are tried (default {servers})",
     )
     for flag, metavar, text in TEXTS:
         value = DEFAULTS[flag[2:].replace("-", "_")]
@@ -63,6 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help=f"how long an agent stays logged in without a desk (default {DEFAULTS['grace']:g})",
     )
+    add("--redirects", type=int, metavar="N", help="targets tried for a call that is answered by 3xx (default 0)")
+    add("--session-expires", type=int, metavar="SECONDS", help="session timer that calls ask for (default: none)")
     add(
         "--allow-origin",
         metavar="ORIGIN",

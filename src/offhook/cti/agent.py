@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from offhook import __version__
 from offhook.clock import Ids, Now, Timers
 from offhook.cti.codec import CommandRefused
 from offhook.cti.commands import (
@@ -112,6 +113,10 @@ class AgentSession:
             servers=settings.servers,
             realm=settings.realm,
             expires=settings.register_expires,
+            product=f"Offhook/{__version__}",
+            session_expires=settings.session_expires,
+            redirects=settings.redirects,
+            instance=settings.instance(self.extension),
         )
         # Flows of a session that is over may still be closing when the next one of the same agent opens its own.
         name = f"{self.extension}.{ids.token(32)}"

@@ -17,6 +17,11 @@ def utc(wall: float) -> float:
     return 0.0
 
 
+def no_instance(extension: str) -> str | None:
+    """No `+sip.instance` for any agent."""
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentSettings:
     """Raises ConfigError for a dialect that does not exist."""
@@ -27,6 +32,12 @@ class AgentSettings:
     realm: str | None = None
     """The only realm whose challenges are answered; None: any."""
     register_expires: int = 600
+    session_expires: int | None = None
+    """Seconds of the session timer that our calls ask for (RFC 4028), at least 90; None: they ask for none."""
+    redirects: int = 0
+    """So many targets are tried for a call that is answered by 3xx; 0: it is refused by it."""
+    instance: Callable[[str], str | None] = field(default=no_instance, repr=False)
+    """The `urn:uuid:..` of an extension here, the same for ever (RFC 5626)."""
     dialect: str = "freeswitch"
     dtmf: Literal["info", "rtp"] = "info"
     dtmf_duration_ms: int = 160
