@@ -11,7 +11,7 @@ demo: $(READY)  ## the main job on the embedded switch, by itself
 
 test: $(READY)  ## every test
 	$(BIN)/python -m pytest -q -n 2 -m "not scenario"
-	$(BIN)/python -m pytest -q -m scenario
+	$(BIN)/python -m pytest -q -n 2 -m scenario
 
 check: $(READY)  ## what one runs all day: format, lint, types, architecture, units
 	$(BIN)/ruff format --check .
@@ -27,7 +27,7 @@ units: $(READY)
 	$(BIN)/python -m pytest -q -n 2 -m "not scenario"
 
 scenarios: $(READY)
-	$(BIN)/python -m pytest -q -m scenario
+	$(BIN)/python -m pytest -q -n 2 -m scenario
 
 docs: $(READY)  ## the generated parts of docs/
 	$(BIN)/python docs/generate.py
