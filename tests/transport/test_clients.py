@@ -209,8 +209,8 @@ async def test_no_time_is_left_for_the_last_server(monkeypatch: pytest.MonkeyPat
 
     async with domain(servers=0, dead=3) as home:
         monkeypatch.setattr(loop, "sock_connect", never)
-        home.client.perform(OpenFlow("flow", "sip:example.org", timeout=0.02))
-        assert "did not answer within 0.0" in (await home.told.next(FlowFailed)).reason
+        home.client.perform(OpenFlow("flow", "sip:example.org", timeout=0.8))
+        assert "did not answer within 0." in (await home.told.next(FlowFailed)).reason
         assert len(tried) == 1
 
 
