@@ -30,8 +30,8 @@ def test_what_the_codec_refuses_is_told_with_a_number(bench: Any) -> None:
     assert error["description"].endswith(": Destination_Number, callType")
     (event,) = bench.desk.news()
     assert (event["event"], event["response"]["code"], event["seq"]) == ("Error", "missing-parameter", 4)
-    assert bench.desk.failed("SST", dialogId="d", numberToTransfer="1")["code"] == "not-implemented"
-    assert bench.desk.heard() == ["Error not-implemented"]
+    assert bench.desk.failed("SST", dialogId="d", numberToTransfer="1")["code"] == "unknown-dialog"
+    assert bench.desk.heard() == ["Error unknown-dialog"]
     assert bench.desk.failed("makeReady")["code"] == "not-supported"
     assert bench.desk.news() == []
 

@@ -120,7 +120,6 @@ def test_a_token_instead_of_a_password() -> None:
         (" " * 65_537, "too-large", "64 KiB"),
         ("é" * 40_000, "too-large", "64 KiB"),
         (text("holdcall"), "unknown-action", "holdcall"),
-        (text("SST", {}), "not-implemented", "SST"),
     ],
 )
 def test_what_is_no_command(given: str | bytes, code: str, says: str) -> None:
@@ -130,10 +129,10 @@ def test_what_is_no_command(given: str | bytes, code: str, says: str) -> None:
     assert why.type == "generalError"
 
 
-@pytest.mark.parametrize("action", sorted(commands.NOT_YET))
-def test_later_actions_are_answered(action: str) -> None:
-    problem = refused(text(action, {"dialogId": "d"}, id="1"))
-    assert (problem.failure.code, problem.silent, problem.dialog_id) == ("not-implemented", False, "d")
+def test_all_missing_parameters_are_named() -> None:
+    problem = refused(text("SST_Queue", {"dialogId": "d", "queue": ""}, id="1"))
+    assert problem.failure.code == "missing-parameter"
+    assert problem.failure.description.endswith("empty: numberToTransfer, queue, queueType")
     told = codec.refusal(problem, "1000", NOW, 0.0)
     assert [message.name for message in told] == ["Error", "commandResult"]
 

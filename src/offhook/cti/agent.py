@@ -19,17 +19,29 @@ from offhook import __version__
 from offhook.clock import Ids, Now, Timers
 from offhook.cti.codec import CommandRefused
 from offhook.cti.commands import (
+    SST,
     AnswerCall,
+    BargeIn,
     Command,
+    ConferenceConsult,
+    ConsultTransfer,
+    ConvertCall,
+    DropParticipant,
     GetState,
     HoldCall,
     Login,
     Logout,
     MakeCall,
+    MakeConsult,
+    MakeConsultQueue,
     MakeOBCall,
     Resume,
     RetrieveCall,
     SendDtmf,
+    SilentMonitor,
+    SSTQueue,
+    UpdateCallVariableData,
+    Whisper,
 )
 from offhook.cti.controller import Controller
 from offhook.cti.dialect import DIALECTS
@@ -46,7 +58,6 @@ from offhook.media.engine import EngineEvent
 from offhook.sip.events import (
     Registered,
     RegistrationFailed,
-    RequestReceived,
     ServerLost,
     ServerReached,
     SipEvent,
@@ -69,7 +80,25 @@ from offhook.sip.user_agent import Account, UserAgent
 __all__ = ["AgentSession", "AgentSettings", "Finished", "Output", "Publish", "Reply"]
 
 _DUE = "due"
-_ON_THE_WIRE = MakeCall | MakeOBCall | AnswerCall | HoldCall | RetrieveCall | SendDtmf
+_DIALS = MakeCall | MakeOBCall | SilentMonitor
+_ON_THE_WIRE = (
+    _DIALS
+    | AnswerCall
+    | HoldCall
+    | RetrieveCall
+    | SendDtmf
+    | SST
+    | SSTQueue
+    | MakeConsult
+    | MakeConsultQueue
+    | ConsultTransfer
+    | ConferenceConsult
+    | DropParticipant
+    | BargeIn
+    | Whisper
+    | ConvertCall
+    | UpdateCallVariableData
+)
 """Commands that need the server; during an outage they wait or fail."""
 
 
@@ -278,9 +307,9 @@ class AgentSession:
     def _admit(self, ticket: Ticket, now: Now) -> None:
         """Execute a command, have it wait for the server, or refuse it."""
         work, presence, command = self._work, self._presence, ticket.command
-        dials = isinstance(command, MakeCall | MakeOBCall)
+        dials = isinstance(command, _DIALS)
         if presence.standing is not Standing.IN and (dials or presence.standing is not Standing.REFUSED):
-            # The reference's text is the same for both kinds of call (RB §3.3).
+            # The reference's text is the same for all of them (RB §3.3).
             action = "makeCall" if dials else command.action
             work.outcomes.failed(ticket, invalid_action(action, "not-logged-in"), now)
         elif presence.usable or not isinstance(command, _ON_THE_WIRE):
@@ -294,11 +323,8 @@ class AgentSession:
 
     def _execute(self, ticket: Ticket, now: Now) -> None:
         command = ticket.command
-        if isinstance(command, MakeCall | MakeOBCall):
-            self._controller.dial(ticket, now)
-        else:
-            assert not isinstance(command, Login | Logout | Resume | GetState), "these need no call"
-            self._controller.command(ticket, command, now)
+        assert not isinstance(command, Login | Logout | Resume | GetState), "these need no call"
+        self._controller.execute(ticket, command, now)
 
     def _resume(self, command: Resume, ticket: Ticket) -> None:
         outbox, stream = self._work.outbox, self._work.outbox.stream
@@ -364,7 +390,7 @@ class AgentSession:
                 self._presence.lost(event.reason, now)
             case Unregistered():
                 self._presence.gone(now)
-            case ServerReached() | RequestReceived():
-                return  # registration follows; the user agent has answered
+            case ServerReached():
+                return  # registration follows
             case _:
                 self._controller.sip(event, self._available and self._presence.standing is Standing.IN, now)

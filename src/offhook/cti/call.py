@@ -13,6 +13,7 @@ from offhook.cti.commands import Command
 from offhook.cti.dialog import Kind
 from offhook.cti.events import Dialog
 from offhook.cti.outcomes import Ticket
+from offhook.media.engine import Direction
 
 
 class Phase(Enum):
@@ -105,6 +106,18 @@ class Renegotiation:
 
 
 @dataclass(slots=True, eq=False)
+class Outgoing:
+    """How we call: what goes into the INVITE, and the command that wanted it."""
+
+    ticket: Ticket
+    target: str = field(repr=False)
+    """The user part of the Request-URI."""
+    headers: list[tuple[str, str]] = field(repr=False)
+    direction: Direction = Direction.SENDRECV
+    """Of our offers, while the call is not held; a silent monitor's is RECVONLY."""
+
+
+@dataclass(slots=True, eq=False)
 class Call:
     """The record of the call and all that is under way on it."""
 
@@ -133,7 +146,8 @@ class Call:
     """The agent refused it while it rang."""
     released: bool = False
     """The agent, or we for a failure of ours, hung up."""
-    dial: Ticket | None = None
+    outgoing: Outgoing | None = None
+    """None: it came in (or is from another process)."""
     releases: list[Ticket] = field(default_factory=list)
     same_answer: list[Ticket] = field(default_factory=list)
     """Further answerCalls that came while it was being answered."""
@@ -145,6 +159,16 @@ class Call:
     @property
     def id(self) -> str:
         return self.dialog.id
+
+    @property
+    def dial(self) -> Ticket | None:
+        """The command that made it."""
+        return None if self.outgoing is None else self.outgoing.ticket
+
+    @property
+    def talking(self) -> Direction:
+        """The direction of our offers while the call is not held."""
+        return Direction.SENDRECV if self.outgoing is None else self.outgoing.direction
 
     def can(self, step: Step) -> bool:
         return (self.phase, step) in STEPS

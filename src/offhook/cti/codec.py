@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, get_args
 import msgspec
 
 from offhook.clock import Now
-from offhook.cti.commands import CHARACTERS, NOT_OURS, NOT_YET, Command, Login, Request, Resume
+from offhook.cti.commands import CHARACTERS, NOT_OURS, Command, Login, Request, Resume
 from offhook.cti.errors import Failure, failure, missing_parameters
 from offhook.cti.events import CommandResult, ToDesk, error, result_error
 from offhook.errors import LocalError
@@ -111,8 +111,6 @@ def _object(text: str | bytes) -> Parsed:
 def _command(name: str, parameter: Parsed, command_id: str | None, password_optional: bool) -> Command:
     kind = _COMMANDS.get(name)
     if kind is None:
-        if name in NOT_YET:
-            raise _Wrong(failure("not-implemented", f"{name} is not implemented"))
         if name in NOT_OURS:
             raise _Wrong(failure("not-supported", f"{name} is not supported"))
         raise _Wrong(failure("unknown-action", f"unknown action {name}"))

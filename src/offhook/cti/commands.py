@@ -6,7 +6,7 @@ digit or a password.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -17,6 +17,8 @@ Number = Annotated[str, Meta(max_length=128)]
 Extension = Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9\-_.!~*'()&=+$,/#]+$(?!\n)")]
 Secret = Annotated[str, Meta(max_length=1024)]
 # `$(?!\n)`: Python's `$` alone also matches before a last line feed, JavaScript's does not.
+VariableName = Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9_]+$(?!\n)")]
+VariableValue = Annotated[str, Meta(max_length=512)]
 Digits = Annotated[str, Meta(max_length=64, pattern=r"^[0-9A-D*#]+$(?!\n)")]
 
 
@@ -101,6 +103,81 @@ class SendDtmf(Request, frozen=True, kw_only=True, tag="SendDtmf"):
     message: Digits
 
 
+class SST(Request, frozen=True, kw_only=True, tag="SST"):
+    """Blind transfer (Single Step Transfer)."""
+
+    dialogId: DialogId
+    numberToTransfer: Number
+
+
+class SSTQueue(Request, frozen=True, kw_only=True, tag="SST_Queue"):
+    dialogId: DialogId
+    numberToTransfer: Number
+    queue: Name
+    queueType: Name
+
+
+class MakeConsult(Request, frozen=True, kw_only=True, tag="makeConsult"):
+    """`dialogId` names the call to hold; without it the one live call that is no consult, the active one of several."""
+
+    numberToConsult: Number
+    dialogId: DialogId | None = None
+
+
+class MakeConsultQueue(Request, frozen=True, kw_only=True, tag="makeConsultQueue"):
+    numberToTransfer: Number
+    queue: Name
+    queueType: Name
+    dialogId: DialogId | None = None
+
+
+class ConsultTransfer(Request, frozen=True, kw_only=True, tag="consultTransfer"):
+    """`dialogId` may name the customer's call or the consult."""
+
+    dialogId: DialogId | None = None
+
+
+class ConferenceConsult(Request, frozen=True, kw_only=True, tag="conference_consult"):
+    dialogId: DialogId
+
+
+class DropParticipant(Request, frozen=True, kw_only=True, tag="dropParticipant"):
+    """`participant` is the mediaAddress of a member of the conference."""
+
+    dialogId: DialogId
+    participant: Number
+
+
+class SilentMonitor(Request, frozen=True, kw_only=True, tag="silentMonitor"):
+    """Listen to the call of the agent `calledNumber`. `service_Identifier` is the reference's spelling."""
+
+    calledNumber: Number
+    Destination_Number: Number
+    callType: Annotated[str, Meta(max_length=32)]
+    service_Identifier: Number
+
+
+class BargeIn(Request, frozen=True, kw_only=True, tag="bargeIn"):
+    dialogId: DialogId
+
+
+class Whisper(Request, frozen=True, kw_only=True, tag="whisper"):
+    """Speak to the monitored agent alone; again: back to listening."""
+
+    dialogId: DialogId
+
+
+class ConvertCall(Request, frozen=True, kw_only=True, tag="convertCall"):
+    dialogId: DialogId
+    streamType: Literal["video", "screenshare"]
+    streamStatus: Literal["on", "off"]
+
+
+class UpdateCallVariableData(Request, frozen=True, kw_only=True, tag="updateCallVariableData"):
+    dialogId: DialogId
+    callVariables: Annotated[dict[VariableName, VariableValue], Meta(min_length=1, max_length=32)]
+
+
 class GetState(Request, frozen=True, kw_only=True, tag="getState"):
     pass
 
@@ -127,6 +204,18 @@ Command = (
     | MuteCall
     | UnmuteCall
     | SendDtmf
+    | SST
+    | SSTQueue
+    | MakeConsult
+    | MakeConsultQueue
+    | ConsultTransfer
+    | ConferenceConsult
+    | DropParticipant
+    | SilentMonitor
+    | BargeIn
+    | Whisper
+    | ConvertCall
+    | UpdateCallVariableData
     | GetState
     | GetDialog
     | GetStats
@@ -144,28 +233,21 @@ DialogCommand = (
     | MuteCall
     | UnmuteCall
     | SendDtmf
+    | SST
+    | SSTQueue
+    | ConferenceConsult
+    | DropParticipant
+    | BargeIn
+    | Whisper
+    | ConvertCall
+    | UpdateCallVariableData
     | GetDialog
     | GetStats
 )
 """The commands that name a call."""
 
-NOT_YET = frozenset(
-    {
-        "SST",
-        "SST_Queue",
-        "makeConsult",
-        "makeConsultQueue",
-        "consultTransfer",
-        "conference_consult",
-        "convertCall",
-        "silentMonitor",
-        "bargeIn",
-        "whisper",
-        "dropParticipant",
-        "updateCallVariableData",
-    }
-)
-"""Actions of the contract that this version answers with an Error."""
+CallCommand = MakeCall | MakeOBCall | MakeConsult | MakeConsultQueue | ConsultTransfer | SilentMonitor | DialogCommand
+"""The commands of an agent that is logged in, but for the questions about the agent."""
 
 NOT_OURS = frozenset(
     {

@@ -10,17 +10,22 @@ from offhook.clock import Now
 from offhook.cti.call import Call, Phase, Task
 from offhook.cti.commands import (
     AnswerCall,
+    CallCommand,
+    ConsultTransfer,
     DialogCommand,
     GetDialog,
     GetStats,
     HoldCall,
     MakeCall,
+    MakeConsult,
+    MakeConsultQueue,
     MakeOBCall,
     MuteCall,
     RejectCall,
     ReleaseCall,
     RetrieveCall,
     SendDtmf,
+    SilentMonitor,
     UnmuteCall,
 )
 from offhook.cti.dialog import again, event_of
@@ -60,6 +65,7 @@ from offhook.sip.events import (
 )
 
 QUEUED = HoldCall | RetrieveCall | MuteCall | UnmuteCall | SendDtmf
+"""Commands that wait for their turn on a call that is up."""
 GONE = (404, 408, 481)
 """Answers to an OPTIONS in a dialog that say that there is no such dialog."""
 
@@ -90,13 +96,17 @@ class Controller:
 
     # Commands
 
-    def dial(self, ticket: Ticket, now: Now) -> None:
-        """A makeCall or makeOBCall."""
-        assert isinstance(ticket.command, MakeCall | MakeOBCall), "only these two dial"
-        self._outbound.dial(ticket, now)
+    def execute(self, ticket: Ticket, command: CallCommand, now: Now) -> None:
+        """A command that makes a call, finds its call itself, or names one."""
+        match command:
+            case MakeCall() | MakeOBCall():
+                self._outbound.dial(ticket, command, now)
+            case MakeConsult() | MakeConsultQueue() | ConsultTransfer() | SilentMonitor():
+                self.work.outcomes.failed(ticket, failure("not-implemented"), now)
+            case _:
+                self._on_call(ticket, command, now)
 
-    def command(self, ticket: Ticket, command: DialogCommand, now: Now) -> None:
-        """A command that names a call."""
+    def _on_call(self, ticket: Ticket, command: DialogCommand, now: Now) -> None:
         call = self.work.calls.get(command.dialogId)
         if call is None:
             why = invalid_action(command.action, "unknown-dialog")
@@ -111,6 +121,8 @@ class Controller:
             self._ask_stats(call, ticket, now)
         elif isinstance(command, AnswerCall):
             self._inbound.answer(call, ticket, now)
+        elif not isinstance(command, QUEUED):
+            self.work.outcomes.failed(ticket, failure("not-implemented"), now)
         elif call.phase is not Phase.UP and not self._being_answered(call):
             self.work.outcomes.failed(ticket, invalid_action(command.action), now)
         else:

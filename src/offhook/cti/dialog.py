@@ -56,6 +56,8 @@ _KINDS = {"CONSULT": Kind.CONSULT, "PROGRESSIVE": Kind.CAMPAIGN, "MONITORING": K
 _NAMES: dict[tuple[Kind, State], type[DialogEvent]] = {
     (Kind.OUT, "INITIATING"): OutboundDialing,
     (Kind.OUT, "INITIATED"): OutboundDialing,
+    (Kind.MONITORING, "INITIATING"): OutboundDialing,
+    (Kind.MONITORING, "INITIATED"): OutboundDialing,
     (Kind.IN, "ALERTING"): NewInboundCall,
     (Kind.MONITORING, "ALERTING"): Monitoring,
 }

@@ -6,7 +6,7 @@ from offhook.clock import Now
 from offhook.cti.call import UNANSWERED, Call, Step
 from offhook.cti.commands import RejectCall
 from offhook.cti.dialect import readable
-from offhook.cti.dialog import Kind, dropped
+from offhook.cti.dialog import dropped
 from offhook.cti.digits import Digits
 from offhook.cti.errors import Failure, failure, invalid_action
 from offhook.cti.outcomes import Ticket
@@ -105,13 +105,13 @@ def _reason(call: Call, ended: SessionEnded) -> str | None:
         text = None
     else:
         text = _text(ended) if ended.by_remote else None
-    unanswered = call.kind is not Kind.OUT and not call.answered
+    unanswered = call.outgoing is None and not call.answered
     return text or ("Canceled" if unanswered else None)
 
 
 def _refusal(call: Call, ended: SessionEnded) -> Failure | None:
     """What is told of an outbound call that the other side refused; None where the agent ended it, or it was up."""
-    if call.kind is not Kind.OUT or call.answered or call.released:
+    if call.outgoing is None or call.answered or call.released:
         return None
     status = ended.status or {End.TIMEOUT: 408, End.LOST: 503}.get(ended.end, 480)
     phrase = readable(ended.phrase or "") or {408: "Request Timeout", 503: "Service Unavailable"}.get(status, "")

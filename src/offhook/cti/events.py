@@ -223,6 +223,27 @@ class CallStats(Message, frozen=True, kw_only=True, tag="callStats"):
     stream: str | UnsetType = UNSET
 
 
+class Conversion(Struct, frozen=True, kw_only=True):
+    """What became of a stream of a call; `timeStamp` as `iso_time`."""
+
+    id: str
+    eventRequest: Literal["local", "remote"]
+    stream: Literal["video", "screenshare"]
+    streamStatus: Literal["on", "off"]
+    errorReason: str | None = None
+    timeStamp: str
+
+
+class MediaConversion(Message, frozen=True, kw_only=True, tag="mediaConversion"):
+    """The one event without a `response` (contract §4)."""
+
+    status: Literal["success", "error"]
+    loginId: str
+    dialog: Conversion
+    seq: int | UnsetType = UNSET
+    stream: str | UnsetType = UNSET
+
+
 class AgentStateResponse(Struct, frozen=True, kw_only=True):
     loginId: str
     extension: str
@@ -237,7 +258,7 @@ class AgentState(Message, frozen=True, kw_only=True, tag="agentState"):
     response: AgentStateResponse
 
 
-Event = AgentInfo | XmppEvent | DialogEvent | Dtmf | Error | CallStats
+Event = AgentInfo | XmppEvent | DialogEvent | Dtmf | Error | CallStats | MediaConversion
 """What is published to all desks of an agent, numbered."""
 
 

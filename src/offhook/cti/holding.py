@@ -73,7 +73,7 @@ class Holding:
         if renegotiation is None or renegotiation.stage is not Stage.WAITING or call.remote_offer:
             return
         renegotiation.stage = Stage.OFFERING
-        direction = Direction.SENDONLY if renegotiation.hold else Direction.SENDRECV
+        direction = Direction.SENDONLY if renegotiation.hold else call.talking
         self._work.make_offer(call, Purpose.RENEGOTIATE, direction, now)
 
     def offer_made(self, call: Call, sdp: str, now: Now) -> None:
@@ -182,7 +182,7 @@ class Holding:
             self._take_back(call)
             renegotiation.stage = Stage.WAITING
         call.remote_offer = True
-        direction = Direction.SENDONLY if call.held else Direction.SENDRECV
+        direction = Direction.SENDONLY if call.held else call.talking
         if offer is None:
             self._work.make_offer(call, Purpose.REMOTE, direction, now)
         else:

@@ -1,4 +1,4 @@
-"""makeCall and makeOBCall: from the command to the first ACTIVE. Contract §2 rows 2, 3; RB §3.3.
+"""Calls that we make: from the command to the first ACTIVE. Contract §2 rows 2, 3; RB §3.3.
 
 INITIATING is told when the INVITE leaves, INITIATED exactly once, ACTIVE at the 2xx. What ends it is for `ending`.
 """
@@ -6,17 +6,16 @@ INITIATING is told when the INVITE leaves, INITIATED exactly once, ACTIVE at the
 from __future__ import annotations
 
 from offhook.clock import Now
-from offhook.cti.call import Call, Phase, Step
+from offhook.cti.call import Call, Outgoing, Phase, Step
 from offhook.cti.commands import MakeCall, MakeOBCall
 from offhook.cti.dialog import Kind, answered, moved, outbound
 from offhook.cti.ending import Ending
 from offhook.cti.errors import failure, media_failure
-from offhook.cti.events import CallVariable, CallVariables
+from offhook.cti.events import CallVariable, CallVariables, Dialog
 from offhook.cti.numbering import refuse_number, refuse_text
 from offhook.cti.outcomes import Ticket
 from offhook.cti.workplace import Purpose, Workplace
 from offhook.errors import LocalError
-from offhook.media.engine import Direction
 from offhook.sip.events import Progress
 from offhook.sip.uri import Uri
 
@@ -28,18 +27,14 @@ class Outbound:
         self._work = work
         self._ending = ending
 
-    def dial(self, ticket: Ticket, now: Now) -> None:
-        """Check the number and have the engine make an offer."""
+    def dial(self, ticket: Ticket, command: MakeCall | MakeOBCall, now: Now) -> None:
+        """An ordinary call."""
         work = self._work
-        command = ticket.command
-        assert isinstance(command, MakeCall | MakeOBCall), "only these two dial"
         refused = (
             refuse_number(command.calledNumber, work.settings.monitoring_prefix)
             or refuse_text("Destination_Number", command.Destination_Number)
             or refuse_text("callType", command.callType)
         )
-        if refused is None and len(work.calls) >= work.settings.max_calls:
-            refused = failure("too-many-calls")
         if refused is not None:
             work.outcomes.failed(ticket, refused, now)
             return
@@ -53,21 +48,30 @@ class Outbound:
             originator="webrtc" if isinstance(command, MakeCall) else "normal",
             wall=now.wall,
         )
-        call = Call(dialog, Kind.OUT, work.new_media(), Phase.OFFERING, dial=ticket)
+        headers = work.dialect.call_headers(dialog.serviceIdentifier, dialog.mediaType or "audio")
+        self.place(Kind.OUT, dialog, Outgoing(ticket, command.calledNumber, headers), now)
+
+    def place(self, kind: Kind, dialog: Dialog, outgoing: Outgoing, now: Now) -> Call | None:
+        """Have the engine make an offer for a call whose numbers were checked; None where there are calls enough."""
+        work, ticket = self._work, outgoing.ticket
+        if len(work.calls) >= work.settings.max_calls:
+            work.outcomes.failed(ticket, failure("too-many-calls"), now)
+            return None
+        call = Call(dialog, kind, work.new_media(), Phase.OFFERING, outgoing=outgoing)
         ticket.dialog_id = call.id
         work.calls[call.id] = call
         work.outcomes.start(ticket, now)
-        work.make_offer(call, Purpose.DIAL, Direction.SENDRECV, now)
+        work.make_offer(call, Purpose.DIAL, outgoing.direction, now)
+        return call
 
     def offer_made(self, call: Call, sdp: str, now: Now) -> None:
         """Send the INVITE."""
-        work = self._work
+        work, outgoing = self._work, call.outgoing
+        assert outgoing is not None, "only our own calls begin with an offer"
         call.step(Step.OFFERED)
-        dialog = call.dialog
-        headers = work.dialect.call_headers(dialog.serviceIdentifier, dialog.mediaType or "audio")
         try:
-            target = str(Uri.sip(dialog.dialedNumber, work.settings.domain))
-            work.attach(call, work.ua.invite(target, sdp, now, headers=headers))
+            target = str(Uri.sip(outgoing.target, work.settings.domain))
+            work.attach(call, work.ua.invite(target, sdp, now, headers=outgoing.headers))
         except LocalError as problem:
             self._ending.bury(call, None, now, failure("not-sent", detail=str(problem)))
 

@@ -55,6 +55,8 @@ class AgentSettings:
     logout_timeout: float = 5.0
     """The most that ending the calls at logout may take; un-registering may take 2 s more (`timing.leave`)."""
     monitoring_prefix: str = "*44"
+    supervisors: frozenset[str] = frozenset()
+    """Extensions that may listen to others' calls, whisper and barge in; the server asks for the role too."""
     media_address_type: str = f"Offhook/{__version__}-CTI"
     trust_auto_answer: bool = False
     """Obey headers that want a call answered by itself (PROGRESSIVE, answer-after): anyone can send them."""
