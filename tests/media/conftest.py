@@ -24,6 +24,7 @@ from offhook.media.engine import (
     OfferCreated,
 )
 from offhook.media.local import LocalEngine
+from offhook.testing.record import Record
 
 RATE = 16000
 
@@ -33,24 +34,13 @@ class Side:
     """A LocalEngine on 127.0.0.1 whose events are kept and whose media session "m" is heard."""
 
     engine: LocalEngine
-    frames: list[Samples]
-    events: list[EngineEvent] = field(default_factory=list)
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    frames: Record[Samples]
+    events: Record[EngineEvent] = field(default_factory=Record)
     _asked: int = 0
-
-    def deliver(self, event: EngineEvent) -> None:
-        self.events.append(event)
-        self._changed.set()
 
     async def until(self, wanted: Callable[[EngineEvent], bool], seconds: float = 8.0) -> EngineEvent:
         """The first event, also of those that came already, for which that is true."""
-        async with asyncio.timeout(seconds):
-            while True:
-                for event in self.events:
-                    if wanted(event):
-                        return event
-                self._changed.clear()
-                await self._changed.wait()
+        return await self.events.first(wanted, "such event", seconds)
 
     async def ask(self, request: EngineRequest) -> EngineEvent:
         """Its outcome."""
@@ -74,17 +64,12 @@ class Side:
         return await self.ask(ApplyAnswer(f"apply{self._asked}", media, answer))
 
     async def connected(self, media: str = "m", times: int = 1) -> None:
-        def enough(event: EngineEvent) -> bool:
-            return self.events.count(MediaConnected(media)) >= times
-
-        await self.until(enough)
+        await self.events.until(lambda events: events.count(MediaConnected(media)) >= times, f"MediaConnected {times}")
 
     async def hear(self, seconds: float) -> Samples:
         """The next so many seconds, at 16 kHz."""
         begin, wanted = len(self.frames), round(seconds * 50)
-        async with asyncio.timeout(seconds * 3 + 5):
-            while len(self.frames) < begin + wanted:
-                await asyncio.sleep(0.01)
+        await self.frames.reach(begin + wanted, seconds * 3 + 5)
         return np.concatenate(self.frames[begin : begin + wanted])
 
 
@@ -95,17 +80,17 @@ async def make_side() -> AsyncIterator[Callable[..., Side]]:
     sides: list[Side] = []
 
     def make(**arguments: Any) -> Side:
-        frames: list[Samples] = []
+        frames: Record[Samples] = Record()
         arguments.setdefault("default_sink", FrameSink(frames.append, RATE))
         side = Side(LocalEngine(address="127.0.0.1", **arguments), frames)
-        side.engine.start(side.deliver)
+        side.engine.start(side.events.append)
         sides.append(side)
         return side
 
     yield make
     for side in sides:
         await side.engine.close()
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # a task that is done leaves in the turn after
     assert asyncio.all_tasks() - before == {asyncio.current_task()} - before
 
 

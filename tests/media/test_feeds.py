@@ -57,10 +57,18 @@ def test_tones(hz: float, rate: int) -> None:
     feed.close()
 
 
+async def _ended(name: str) -> None:
+    """Wait for the end of the tasks of that name; there is one at least."""
+    tasks = [task for task in asyncio.all_tasks() if task.get_name() == name]
+    assert tasks, f"no task is there to {name}"
+    _, late = await asyncio.wait(tasks, timeout=5)
+    assert not late
+
+
 async def _loaded(feed: Feed, rate: int) -> None:
-    async with asyncio.timeout(5):
-        while feed.frame(0, rate) is None:
-            await asyncio.sleep(0.005)
+    assert feed.frame(0, rate) is None
+    await _ended("read a WAV file")
+    assert feed.frame(0, rate) is not None
 
 
 async def test_wav_files(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -90,9 +98,8 @@ async def test_a_file_that_cannot_be_read_is_silence_and_a_line_in_the_log(
     path = tmp_path / "late.wav"
     feed = _feed(WavFile(str(path)), library)
     assert feed.frame(0, 8000) is None
-    async with asyncio.timeout(5):
-        while "silence is sent" not in caplog.text:
-            await asyncio.sleep(0.005)
+    await _ended("read a WAV file")
+    assert "silence is sent" in caplog.text
     assert feed.frame(1, 8000) is None
     writer = WavWriter(str(path), 8000)
     writer.write(tone(440, 8000, 800))
@@ -135,8 +142,8 @@ async def test_an_async_iterator_is_read_ahead() -> None:
     feed = _feed(Frames(source()))
     frames = []
     for _ in range(20):
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # what reads it has its turn,
+        await asyncio.sleep(0)  # and another one where its queue was full
         frames.append(feed.frame(0, 16000))
     joined = np.concatenate([frame for frame in frames if frame is not None])
     assert tone_power(joined, 16000, 440) > 0.999 and joined.size > 16 * 320
@@ -151,9 +158,8 @@ async def test_an_async_iterator_that_fails_or_ends_is_silence(caplog: pytest.Lo
         raise ValueError("broken")
 
     feed = _feed(Frames(source()))
-    async with asyncio.timeout(5):
-        while "failed" not in caplog.text:
-            await asyncio.sleep(0.005)
+    await _ended("source of frames")
+    assert "failed" in caplog.text
     first = feed.frame(0, 16000)
     assert first is not None and first.size == 320
     assert feed.frame(1, 16000) is None
@@ -242,13 +248,14 @@ async def test_the_end_of_an_async_iterator_is_waited_for(caplog: pytest.LogCapt
             while True:
                 yield np.zeros(320, dtype=np.int16)
         finally:
-            await asyncio.sleep(0.01)
+            for _ in range(10):
+                await asyncio.sleep(0)  # it takes some turns to tidy up
             ended.append("tidy")
             raise RuntimeError("not so tidy")
 
     library = Library()
     feed = _feed(Frames(frames()), library)
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # it begins to read
     feed.close()
     await library.close()
     assert ended == ["tidy"] and "did not end well" in caplog.text

@@ -11,19 +11,26 @@ from offhook.media.link import Link
 from offhook.media.negotiation import RemoteEnd
 from offhook.media.sdp import Fingerprint
 from offhook.media.webrtc import SecureTransport
+from offhook.testing.record import Record
 
 
 class Rig:
     """A link on 127.0.0.1 with what it told."""
 
     def __init__(self) -> None:
-        self.up: list[SecureTransport] = []
-        self.down: list[str] = []
+        self.up: Record[SecureTransport] = Record()
+        self.down: Record[str] = Record()
+        self.lost: Record[str] = Record()
+        """What transports said when they were lost, before the link made something of it."""
         self.tasks: set[asyncio.Task[None]] = set()
         self.link = Link(self._make, up=self.up.append, down=self.down.append, spawn=self._spawn)
 
     def _make(self, controlling: bool, lost: Callable[[str], None]) -> SecureTransport:
-        return SecureTransport(controlling=controlling, deliver=lambda data, at: None, lost=lost, address="127.0.0.1")
+        def tell(reason: str) -> None:
+            lost(reason)
+            self.lost.append(reason)
+
+        return SecureTransport(controlling=controlling, deliver=lambda data, at: None, lost=tell, address="127.0.0.1")
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -55,19 +62,14 @@ def _end(transport: SecureTransport) -> RemoteEnd:
     )
 
 
-async def _soon(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(8):
-        while not true():
-            await asyncio.sleep(0.005)
-
-
 async def _connect(one: Rig, two: Rig) -> None:
     offered = await one.link.for_offer()
     answered = await two.link.for_answer(_end(offered))
     count = (len(one.up), len(two.up))
     await two.link.connect(_end(offered), "client")
     await one.link.connect(_end(answered), "server")
-    await _soon(lambda: len(one.up) > count[0] and len(two.up) > count[1])
+    await one.up.reach(count[0] + 1)
+    await two.up.reach(count[1] + 1)
 
 
 async def test_a_transport_is_kept_for_the_same_far_side(rigs: tuple[Rig, Rig]) -> None:
@@ -94,7 +96,8 @@ async def test_a_new_far_side_gets_a_new_transport_and_the_old_one_lasts_until_i
     assert made.fingerprint != before.fingerprint  # or FreeSWITCH would not begin DTLS anew
     await one.link.connect(_end(offered), "server")
     await three.link.connect(_end(made), "client")
-    await _soon(lambda: len(one.up) == 2 and three.link.live is not None)
+    await one.up.reach(2)
+    await three.up.reach(1)
     assert one.link.live is made and before.closed
     await three.close()
 
@@ -120,7 +123,7 @@ async def test_a_loss_is_told_after_a_moment_and_then_an_offer_brings_a_new_tran
     await _connect(one, two)
     before = one.link.live
     await two.close()
-    await _soon(lambda: bool(one.down))
+    await one.down.reach(1)
     assert one.down == ["the far side ended DTLS"]
     assert await one.link.for_offer() is not before
 
@@ -131,9 +134,10 @@ async def test_a_bye_in_that_moment_makes_it_no_loss(rigs: tuple[Rig, Rig]) -> N
     live = one.link.live
     assert live is not None
     await two.close()
-    await _soon(lambda: not live.connected)
+    await one.lost.reach(1)
+    assert not live.connected
     await one.close()
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # what is due now would be told in this turn
     assert one.down == []
 
 
@@ -143,7 +147,7 @@ async def test_a_path_that_does_not_come_about_is_told(rigs: tuple[Rig, Rig], mo
     made = await one.link.for_offer()
     there = await two.link.for_answer(_end(made))
     await one.link.connect(_end(there), "server")
-    await _soon(lambda: bool(one.down))
+    await one.down.reach(1)
     assert one.up == [] and one.link.live is None
 
 
@@ -155,5 +159,6 @@ async def test_connecting_is_given_up_for_another_answer(rigs: tuple[Rig, Rig]) 
     answered = await two.link.for_answer(_end(offered))
     await two.link.connect(_end(offered), "client")
     await one.link.connect(_end(answered), "server")
-    await _soon(lambda: bool(one.up) and bool(two.up))
+    await one.up.reach(1)
+    await two.up.reach(1)
     await nobody.close()

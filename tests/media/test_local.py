@@ -155,9 +155,8 @@ async def test_digits_both_ways(make_side: MakeSide, codec: str) -> None:
     def digits(side: Any) -> str:
         return "".join(event.digit for event in side.events if isinstance(event, DigitReceived))
 
-    async with asyncio.timeout(5):
-        while (digits(us), digits(them)) != ("AD", "19*#"):
-            await asyncio.sleep(0.01)
+    await us.events.until(lambda _: digits(us) == "AD", "AD")
+    await them.events.until(lambda _: digits(them) == "19*#", "19*#")
     assert {event.duration_ms for event in us.events if isinstance(event, DigitReceived)} == {80}
     assert (await _stats(them)).packets_lost == 0
 
@@ -271,7 +270,7 @@ async def test_the_round_trip_is_measured(make_side: MakeSide) -> None:
     us, them = await _call(make_side)
     async with asyncio.timeout(8):
         while (await _stats(us)).round_trip_ms is None:
-            await asyncio.sleep(0.05)
+            await us.hear(0.1)
     assert 0.0 <= ((await _stats(us)).round_trip_ms or 0.0) < 200.0
 
 
@@ -366,7 +365,7 @@ class _ToneTrack(AudioStreamTrack):
         self._at = 0
 
     async def recv(self) -> av.AudioFrame:
-        await asyncio.sleep(0.02)
+        await super().recv()  # returns when the next 20 ms are due
         frame = av.AudioFrame.from_ndarray(
             tone(THEIRS, 48000, 960, start=self._at).reshape(1, -1), format="s16", layout="mono"
         )
@@ -402,4 +401,3 @@ async def test_with_a_peer_nobody_here_wrote(
             frame = await tracks[0].recv()
             heard.append(frame.to_ndarray().reshape(-1, 2)[:, 0].copy())
     await peer.close()
-    await asyncio.sleep(0.05)

@@ -6,11 +6,12 @@ import time
 import pytest
 
 from offhook.media.pacer import PERIOD, PHASES, Pacer, Schedule
+from offhook.testing.record import Record
 
 
 class Ticked:
     def __init__(self) -> None:
-        self.ticks: list[tuple[int, float]] = []
+        self.ticks: Record[tuple[int, float]] = Record()
 
     def tick(self, number: int, at: float) -> None:
         self.ticks.append((number, at))
@@ -109,18 +110,16 @@ async def test_it_runs_while_there_is_somebody(caplog: pytest.LogCaptureFixture)
     pacer.add(broken)
     pacer.add(member)
     begin = time.monotonic()
-    while len(member.ticks) < 10:
-        await asyncio.sleep(0.01)
+    await member.ticks.reach(10)
     assert time.monotonic() - begin < 2.0
     assert "a bug" in caplog.text
     pacer.remove(member)
     pacer.remove(broken)
-    while any(task.get_name() == "media pacer" for task in asyncio.all_tasks()):
-        await asyncio.sleep(0.01)
+    (running,) = (task for task in asyncio.all_tasks() if task.get_name() == "media pacer")
+    await asyncio.wait_for(running, 5)
     count = len(member.ticks)
     pacer.add(member)  # and again
-    while len(member.ticks) == count:
-        await asyncio.sleep(0.01)
+    await member.ticks.reach(count + 1)
     assert member.ticks[-1][0] <= pacer.number
     await pacer.close()
     await pacer.close()

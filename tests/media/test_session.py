@@ -25,13 +25,14 @@ from offhook.media.feeds import Library
 from offhook.media.link import Link
 from offhook.media.pacer import Pacer
 from offhook.media.session import MAX_REQUESTS, MediaSession, Surroundings
+from offhook.testing.record import Record
 
 
 class Rig:
     """A session without an engine."""
 
     def __init__(self, address: str = "127.0.0.1") -> None:
-        self.told: list[EngineEvent] = []
+        self.told: Record[EngineEvent] = Record()
         self.pacer = Pacer()
         self._tasks: list[asyncio.Task[None]] = []
         self.session = MediaSession(
@@ -53,11 +54,6 @@ class Rig:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.get_running_loop().create_task(work))
 
-    async def settle(self, count: int) -> None:
-        async with asyncio.timeout(5):
-            while len(self.told) < count:
-                await asyncio.sleep(0.002)
-
     async def close(self) -> None:
         await self.session.close()
         await self.pacer.close()
@@ -77,7 +73,7 @@ async def test_requests_are_done_in_order(rig: Rig) -> None:
     rig.session.perform(CreateOffer("1", "m"))
     rig.session.perform(Rollback("m"))
     rig.session.perform(GetStats("2", "m"))
-    await rig.settle(2)
+    await rig.told.reach(2)
     assert isinstance(rig.told[0], OfferCreated) and isinstance(rig.told[1], Stats)
     assert rig.told[1].audio.codec is None and not rig.session.empty
 
@@ -88,7 +84,7 @@ async def test_requests_do_not_pile_up(rig: Rig) -> None:
     refused = [event for event in rig.told if isinstance(event, EngineFailed)]
     assert [event.id for event in refused] == [str(MAX_REQUESTS + number) for number in range(5)]
     assert {event.code for event in refused} == {"internal"}
-    await rig.settle(MAX_REQUESTS + 5)
+    await rig.told.reach(MAX_REQUESTS + 5)
 
 
 async def test_every_request_under_way_fails_when_it_is_closed(rig: Rig) -> None:
@@ -103,7 +99,7 @@ async def test_every_request_under_way_fails_when_it_is_closed(rig: Rig) -> None
 async def test_an_address_that_is_not_ours_is_the_device() -> None:
     rig = Rig("192.0.2.1")
     rig.session.perform(CreateOffer("1", "m"))
-    await rig.settle(1)
+    await rig.told.reach(1)
     assert isinstance(rig.told[0], EngineFailed) and rig.told[0].code == "device"
     await rig.close()
 
@@ -114,7 +110,7 @@ async def test_a_bug_is_told_as_one(
     monkeypatch.setattr(rig.session.streams, "stats", lambda: 1 / 0)
     rig.session.perform(GetStats("1", "m"))
     rig.session.perform(CreateOffer("2", "m"))
-    await rig.settle(2)
+    await rig.told.reach(2)
     assert isinstance(rig.told[0], EngineFailed) and rig.told[0].code == "internal"
     assert isinstance(rig.told[1], OfferCreated) and "a bug" in caplog.text
 
@@ -133,6 +129,6 @@ async def test_what_has_had_its_outcome_does_not_fail_when_it_is_closed(
 
     monkeypatch.setattr(Link, "connect", never)
     rig.session.perform(CreateAnswer("a", "m", freeswitch_offer))
-    await rig.settle(1)
+    await rig.told.reach(1)
     await rig.session.close()
     assert [type(event) for event in rig.told] == [AnswerCreated]

@@ -20,6 +20,7 @@ from offhook.media.negotiation import RemoteEnd
 from offhook.media.rtp import pack_rtp
 from offhook.media.sdp import Candidate, Fingerprint
 from offhook.media.webrtc import PRIVATE_NAMES, Certificate, SecureTransport
+from offhook.testing.record import Record
 
 
 @dataclass
@@ -27,8 +28,8 @@ class End:
     """A transport and what it told."""
 
     transport: SecureTransport = field(init=False)
-    packets: list[bytes] = field(default_factory=list)
-    reasons: list[str] = field(default_factory=list)
+    packets: Record[bytes] = field(default_factory=Record)
+    reasons: Record[str] = field(default_factory=Record)
 
     def make(self, controlling: bool, **arguments: Any) -> None:
         self.transport = SecureTransport(
@@ -69,10 +70,19 @@ async def _connect(one: End, two: End) -> None:
     await asyncio.gather(one.transport.connect(two.described, "server"), two.transport.connect(one.described, "client"))
 
 
-async def _arrives(end: End, count: int = 1) -> None:
-    async with asyncio.timeout(5):
-        while len(end.packets) < count:
-            await asyncio.sleep(0.002)
+def _calls(owner: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> Record[str]:
+    """Each call of that method from now on, after it is done."""
+    calls: Record[str] = Record()
+    method = getattr(owner, name)
+
+    def called(*arguments: Any) -> Any:
+        try:
+            return method(*arguments)
+        finally:
+            calls.append(name)
+
+    monkeypatch.setattr(owner, name, called)
+    return calls
 
 
 def test_the_private_names_that_we_need_are_there() -> None:
@@ -95,8 +105,8 @@ async def test_packets_go_both_ways_in_the_clear_and_encrypted_between(ends: tup
     assert one.transport.connected and one.transport.role == "server"
     audio, report = pack_rtp(0, 1, 1, 7, b"hello" * 20), bytes((0x80, 201, 0, 1, 0, 0, 0, 7))
     assert one.transport.send(audio) and one.transport.send(report) and two.transport.send(audio)
-    await _arrives(two, 2)
-    await _arrives(one)
+    await two.packets.reach(2)
+    await one.packets.reach(1)
     assert two.packets == [audio, report] and one.packets == [audio]
 
 
@@ -162,9 +172,7 @@ async def test_the_far_side_goes(ends: tuple[End, End]) -> None:
     one, two = ends
     await _connect(one, two)
     await two.transport.close()
-    async with asyncio.timeout(5):
-        while not one.reasons:
-            await asyncio.sleep(0.005)
+    await one.reasons.reach(1)
     assert one.reasons == ["the far side ended DTLS"] and not one.transport.connected
     assert two.reasons == []
 
@@ -173,13 +181,11 @@ async def test_a_far_side_that_falls_silent_is_noticed(ends: tuple[End, End], mo
     one, two = ends
     monkeypatch.setattr(webrtc, "_CONSENT_SECONDS", 0.02)
     await _connect(one, two)
-    await asyncio.sleep(0.1)
+    await _calls(two.transport._agent, "request_received", monkeypatch).reach(4)
     assert one.reasons == []  # it answers, that is enough
     monkeypatch.setattr(webrtc, "_CONSENT_RETRIES", -1)  # no second to answer
     monkeypatch.setattr(webrtc, "_CONSENT_EXPIRES", 0.1)
-    async with asyncio.timeout(5):
-        while not one.reasons:
-            await asyncio.sleep(0.005)
+    await one.reasons.reach(1)
     assert one.reasons == ["the far side is not there any more (ICE)"]
 
 
@@ -197,15 +203,17 @@ async def test_a_role_conflict_is_won_whatever_the_far_side_draws(ends: tuple[En
     await three.transport.close()
 
 
-async def test_a_check_of_theirs_makes_ours_be_sent_anew(ends: tuple[End, End]) -> None:
+async def test_a_check_of_theirs_makes_ours_be_sent_anew(
+    ends: tuple[End, End], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Our first check is lost, because they do not know us yet: nobody waits for its retransmission."""
     one, two = ends
     begin = asyncio.get_running_loop().time()
-    early = asyncio.create_task(one.transport.connect(two.described, "server"))
-    await asyncio.sleep(0)
     two.transport._agent._early_checks_done = False
     two.transport._agent._closing = True  # what comes now is lost
-    await asyncio.sleep(0.05)
+    checks = _calls(two.transport._agent, "request_received", monkeypatch)
+    early = asyncio.create_task(one.transport.connect(two.described, "server"))
+    await checks.reach(1)
     two.transport._agent._closing = False
     await two.transport.connect(one.described, "client")
     await early
@@ -223,7 +231,7 @@ async def test_another_far_side_at_the_same_place(ends: tuple[End, End]) -> None
     await _connect(one, three)
     assert before == (one.transport.address, one.transport.ufrag, one.transport.password, one.transport.fingerprint)
     assert three.transport.send(pack_rtp(0, 1, 1, 7, b"x"))
-    await _arrives(one)
+    await one.packets.reach(1)
     await three.transport.close()
 
 
@@ -251,7 +259,7 @@ async def test_hostile_packets_change_nothing(ends: tuple[End, End]) -> None:
     await _connect(one, two)
     attack()
     assert two.transport.send(pack_rtp(0, 1, 1, 7, b"still here"))
-    await _arrives(one)
+    await one.packets.reach(1)
     assert [packet[12:] for packet in one.packets] == [b"still here"]
     assert one.reasons == []
     attacker.close()
@@ -304,20 +312,21 @@ def test_every_certificate_is_its_own() -> None:
     assert one.sha256 != two.sha256 and len(one.sha256) == 95
 
 
-async def test_what_strangers_send_is_not_looked_at(ends: tuple[End, End]) -> None:
+async def test_what_strangers_send_is_not_looked_at(ends: tuple[End, End], monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing but STUN from an address that neither the SDP nor a check made known: DTLS reads alerts in the clear."""
     one, two = ends
     agent = one.transport._agent
     stranger = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     alert = bytes((21, 254, 253)) + bytes(8) + bytes((0, 2, 2, 40))
+    asked = _calls(agent, "knows", monkeypatch)
     for _ in range(100):
         stranger.sendto(alert, one.transport.address)
-    await asyncio.sleep(0.02)
+    await asked.reach(100)
     assert agent._queue.empty()
     await _connect(one, two)
     stranger.sendto(alert, one.transport.address)
     two.transport.send(pack_rtp(0, 1, 1, 7, b"known"))
-    await _arrives(one)
+    await one.packets.reach(1)
     assert agent._queue.empty() and one.reasons == []
     stranger.close()
 
@@ -336,7 +345,7 @@ async def test_while_it_begins_anew_it_is_still_at_its_address(ends: tuple[End, 
     candidates, address = one.transport.candidates, one.transport.address
     again = asyncio.create_task(_quietly(one.transport.connect(replace(two.described, ufrag="other"), "server")))
     for _ in range(20):
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # at every turn of it
         assert (one.transport.candidates, one.transport.address) == (candidates, address)
     again.cancel()
     await asyncio.wait([again])

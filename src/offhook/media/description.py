@@ -18,6 +18,8 @@ from offhook.media.sdp import Candidate, Media, PayloadFormat, Session
 Flavour = Literal["offhook", "freeswitch"]
 Setup = Literal["active", "passive", "actpass"]
 
+VP8 = PayloadFormat(96, "VP8", 90000)
+
 MAX_REJECTED_FORMATS = 32
 """Formats of a rejected section say nothing (RFC 3264 §6): an offer full of them must not make the answer too long."""
 
@@ -83,23 +85,41 @@ class LocalEnd:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VideoShown:
+    """What a description of ours says of video, on its own transport: FreeSWITCH never bundles."""
+
+    local: LocalEnd
+    direction: Direction
+    format: PayloadFormat = VP8
+
+
+Layout = Sequence[tuple[str, str, list[str]]]
+"""The m= lines of a session: type, protocol and formats of each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Offered:
-    """What an offer of ours says; `again` once there is an agreement already."""
+    """What an offer of ours says; `again` once there is an agreement already. `video_at` is the place of the video."""
 
     local: LocalEnd
     direction: Direction
     formats: tuple[PayloadFormat, ...]
     again: bool
+    video: VideoShown | None = None
+    video_at: int | None = None
 
 
-def write_offer(
-    flavour: Flavour, origin: tuple[int, int], offered: Offered, layout: Sequence[tuple[str, str, list[str]]], at: int
-) -> str:
-    """An offer with our audio as m= line number `at`; the other lines of `layout` are offered as rejected (port 0)."""
+def write_offer(flavour: Flavour, origin: tuple[int, int], offered: Offered, layout: Layout, at: int) -> str:
+    """An offer with our audio as m= line number `at`; lines of `layout` that are neither it nor video are offered as
+    rejected (port 0)."""
     session = _begin(flavour, origin, offered.local, bundle="0" if flavour == "offhook" else None)
     for index, (kind, protocol, formats) in enumerate(layout):
         if index == at:
             _offer_audio(flavour, session, offered)
+        elif index == offered.video_at and offered.video is not None:
+            protocol = "UDP/TLS/RTP/SAVPF" if flavour == "offhook" else "RTP/SAVPF"
+            setup: Setup = "passive" if flavour == "offhook" else "actpass"
+            _write_video(flavour, session, offered.video, protocol, setup, mid=str(index))
         else:
             _reject(flavour, session.add_media(kind, 0, protocol, formats[:MAX_REJECTED_FORMATS]), str(index))
     return str(session)
@@ -114,11 +134,15 @@ def write_answer(
     formats: Sequence[PayloadFormat],
     setup: Setup,
     direction: Direction,
+    video: tuple[Media, VideoShown, Setup] | None = None,
 ) -> str:
-    """The answer to `offer` that takes its section `audio` and rejects every other one."""
+    """The answer to `offer` that takes its section `audio`, and the one of `video`, and rejects every other one."""
     bundled = flavour == "offhook" and any("BUNDLE" in group for group in offer.attributes("group"))
     session = _begin(flavour, origin, local, bundle=audio.mid if bundled else None)
     for section in offer.media:
+        if video is not None and section is video[0]:
+            _write_video(flavour, session, video[1], section.protocol, video[2], mid=section.mid)
+            continue
         if section is not audio:
             formats_shown = section.formats[:MAX_REJECTED_FORMATS]
             _reject(flavour, session.add_media(section.type, 0, section.protocol, formats_shown), section.mid)
@@ -171,6 +195,17 @@ def _offhook_body(
     *,
     mid: str | None,
 ) -> None:
+    _offhook_transport(media, local, setup, mid)
+    media.add(direction.value)
+    media.add("msid", f"{local.stream} a0")
+    media.add("rtcp-mux")
+    _write_formats(media, formats)
+    media.add("ptime", "20")
+    media.add("ssrc", f"{local.ssrc} cname:{local.cname}")
+    media.add("ssrc", f"{local.ssrc} msid:{local.stream} a0")
+
+
+def _offhook_transport(media: Media, local: LocalEnd, setup: Setup, mid: str | None) -> None:
     media.set_value("c", f"IN {_address(local.address)}")
     media.add("rtcp", f"{local.port} IN {_address(local.address)}")
     for candidate in local.candidates:
@@ -182,13 +217,38 @@ def _offhook_body(
     media.add("setup", setup)
     if mid is not None:
         media.add("mid", mid)
-    media.add(direction.value)
-    media.add("msid", f"{local.stream} a0")
+
+
+def _write_video(
+    flavour: Flavour, session: Session, video: VideoShown, protocol: str, setup: Setup, *, mid: str | None
+) -> None:
+    local, number = video.local, video.format.payload_type
+    media = session.add_media("video", local.port, protocol, [str(number)])
+    if flavour == "freeswitch":
+        media.set_value("b", "AS:3072")
+        _write_formats(media, [video.format])
+        if video.direction is not Direction.SENDRECV:
+            media.add(video.direction.value)
+        _freeswitch_dtls(media, local, setup)
+        _write_feedback(media, number)
+        _freeswitch_ssrc(media, local, track="v0")
+        _freeswitch_ice(media, local, components=(1, 2) if setup == "actpass" else (1,))
+        media.add("end-of-candidates")
+        return
+    _offhook_transport(media, local, setup, mid)
+    media.add(video.direction.value)
+    media.add("msid", f"{local.stream} v0")
     media.add("rtcp-mux")
-    _write_formats(media, formats)
-    media.add("ptime", "20")
+    _write_formats(media, [video.format])
+    _write_feedback(media, number)
     media.add("ssrc", f"{local.ssrc} cname:{local.cname}")
-    media.add("ssrc", f"{local.ssrc} msid:{local.stream} a0")
+    media.add("ssrc", f"{local.ssrc} msid:{local.stream} v0")
+
+
+def _write_feedback(media: Media, number: int) -> None:
+    """What we understand of those who receive our video (RFC 4585 §4.2): requests for a key frame."""
+    media.add("rtcp-fb", f"{number} ccm fir")
+    media.add("rtcp-fb", f"{number} nack pli")
 
 
 def _freeswitch_first_offer(
@@ -232,11 +292,11 @@ def _freeswitch_ice(media: Media, local: LocalEnd, components: Sequence[int]) ->
             media.add("candidate", f"{fields} {candidate.host} {candidate.port} typ {candidate.type} generation 0")
 
 
-def _freeswitch_ssrc(media: Media, local: LocalEnd) -> None:
+def _freeswitch_ssrc(media: Media, local: LocalEnd, track: str = "a0") -> None:
     media.add("ssrc", f"{local.ssrc} cname:{local.cname}")
-    media.add("ssrc", f"{local.ssrc} msid:{local.stream} a0")
+    media.add("ssrc", f"{local.ssrc} msid:{local.stream} {track}")
     media.add("ssrc", f"{local.ssrc} mslabel:{local.stream}")
-    media.add("ssrc", f"{local.ssrc} label:{local.stream}a0")
+    media.add("ssrc", f"{local.ssrc} label:{local.stream}{track}")
 
 
 def _write_formats(media: Media, formats: Sequence[PayloadFormat]) -> None:

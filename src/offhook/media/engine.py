@@ -67,17 +67,33 @@ class Frames:
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """Send back what is received."""
+    """Send back what is received; video too."""
 
 
 @dataclass(frozen=True, slots=True)
 class FromPeer:
-    """Send what another media session of this engine receives: a bridge, one way."""
+    """Send what another media session of this engine receives: a bridge, one way. Video too, where both have it."""
 
     media: str
 
 
-Source = Silence | Tone | WavFile | Frames | Echo | FromPeer
+MAX_MIXED = 32
+"""Sessions that one mix takes at most; of those named beyond them nothing is heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """Send the sum of what other media sessions of this engine receive, clipped: what one member of a conference hears.
+
+    A session that receives nothing, or that is not there (yet, or any more), adds nothing; neither does the session
+    itself, nor a name the second time. Whoever stays in the mix is heard without a break when the source is changed
+    to another `Mix`.
+    """
+
+    peers: tuple[str, ...]
+
+
+Source = Silence | Tone | WavFile | Frames | Echo | FromPeer | Mix
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,24 +124,32 @@ Sink = NoSink | WavSink | FrameSink
 
 @dataclass(frozen=True, slots=True)
 class CreateOffer:
-    """Make an offer; creates the media session if it is new. Outcome: OfferCreated."""
+    """Make an offer; creates the media session if it is new. Outcome: OfferCreated.
+
+    `video`: the direction wished for video; None: none is wanted (where there is some already, it is offered as
+    inactive). Fails with `unsupported` in an engine without video.
+    """
 
     id: str
     media: str
     direction: Direction = Direction.SENDRECV
+    video: Direction | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CreateAnswer:
     """Answer a remote offer; creates the media session if it is new. Outcome: AnswerCreated.
 
-    `direction` is what the local side wishes; the answer is cut down to what the offer allows.
+    `direction` is what the local side wishes; the answer is cut down to what the offer allows. So is `video`; None:
+    video is refused or, where there is some already, made inactive. It is no failure if the offer has no video. Any
+    wish fails with `unsupported` in an engine without video.
     """
 
     id: str
     media: str
     offer: str = field(repr=False)
     direction: Direction = Direction.SENDRECV
+    video: Direction | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,11 +280,33 @@ class AudioStats:
     level_out_db: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoStats:
+    """Statistics of one video stream, both ways. Frames received are those that could be decoded; `width` and `height`
+    are of the last of them. `direction` is what was agreed on, `connected` whether ICE and DTLS of the video are up."""
+
+    codec: str
+    direction: Direction
+    connected: bool
+    frames_sent: int = 0
+    key_frames_sent: int = 0
+    frames_received: int = 0
+    packets_sent: int = 0
+    packets_received: int = 0
+    packets_lost: int = 0
+    key_frames_asked: int = 0
+    width: int | None = None
+    height: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Stats:
+    """`video` is None while none is agreed on."""
+
     id: str
     media: str
     audio: AudioStats
+    video: VideoStats | None = None
 
 
 @dataclass(frozen=True, slots=True)

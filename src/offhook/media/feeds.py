@@ -12,7 +12,20 @@ import numpy as np
 
 from offhook.errors import MediaError
 from offhook.media.audio import SILENCE_DB, Resampler, Samples, WavWriter, frame_size, read_wav, resample, tone
-from offhook.media.engine import Echo, Frames, FrameSink, FromPeer, NoSink, Sink, Source, Tone, WavFile, WavSink
+from offhook.media.engine import (
+    MAX_MIXED,
+    Echo,
+    Frames,
+    FrameSink,
+    FromPeer,
+    Mix,
+    NoSink,
+    Sink,
+    Source,
+    Tone,
+    WavFile,
+    WavSink,
+)
 from offhook.media.inbound import Heard
 
 if TYPE_CHECKING:
@@ -123,6 +136,8 @@ def make_feed(source: Source, library: Library, own: Heardable, peer: Callable[[
         return HeardFeed(lambda: own)
     if isinstance(source, FromPeer):
         return HeardFeed(lambda: peer(source.media))
+    if isinstance(source, Mix):
+        return MixFeed(source, own, peer)
     return None
 
 
@@ -281,10 +296,16 @@ class HeardFeed:
         if other is None or heard is None:
             return None
         self._number = other.heard_number
+        other.want_samples()
         if heard.samples is None:
-            other.want_samples()
             return None
         return self._resampled.at(heard.samples, heard.rate, rate)
+
+    def prepare(self) -> None:
+        """Samples will be asked for: there is no gap if they are decoded already by then."""
+        other = self._other()
+        if other is not None:
+            other.want_samples()
 
     def close(self) -> None:
         """Nothing is held."""
@@ -297,6 +318,49 @@ class HeardFeed:
     def _last_number(self) -> int:
         other = self._other()
         return -1 if other is None else other.heard_number
+
+
+class MixFeed:
+    """The sum of what several sessions hear: each as `HeardFeed` gives it, at the rate that is asked for.
+
+    It holds a session by its name alone: one that ends is silence from then on, and nothing of it is kept alive.
+    """
+
+    def __init__(self, source: Mix, own: Heardable, peer: Callable[[str], Heardable | None]) -> None:
+        names = list(dict.fromkeys(source.peers))[:MAX_MIXED]
+        self._voices = {name: HeardFeed(_other_than(own, name, peer)) for name in names}
+        self._prepare()
+
+    def go_on_from(self, before: MixFeed) -> None:
+        """Take over the voices that `before` has too: their resamplers are in the middle of something."""
+        self._voices = {name: before._voices.get(name, voice) for name, voice in self._voices.items()}
+
+    def frame(self, number: int, rate: int) -> Samples | None:
+        self._prepare()
+        frames = [voice.frame(number, rate) for voice in self._voices.values()]
+        heard = [frame for frame in frames if frame is not None]
+        if len(heard) < 2:
+            return heard[0] if heard else None
+        total = heard[0].astype(np.int32)
+        for each in heard[1:]:
+            total += each
+        return np.clip(total, -32768, 32767).astype(np.int16)
+
+    def close(self) -> None:
+        """The voices may have gone over to another mix."""
+        self._voices = {}
+
+    def _prepare(self) -> None:
+        for voice in self._voices.values():
+            voice.prepare()
+
+
+def _other_than(own: Heardable, name: str, peer: Callable[[str], Heardable | None]) -> Callable[[], Heardable | None]:
+    def other() -> Heardable | None:
+        found = peer(name)
+        return None if found is own else found
+
+    return other
 
 
 class Recipient(Protocol):

@@ -7,11 +7,28 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from offhook.errors import MediaError
+from offhook.media.description import LocalEnd
 from offhook.media.negotiation import RemoteEnd
 from offhook.media.webrtc import Role, SecureTransport
 
 _GOODBYE_SECONDS = 1.0
 """How long after the far side has ended DTLS the loss is told: its BYE is mostly on the way, and then it is none."""
+
+
+def local_end(transport: SecureTransport, *, ssrc: int, cname: str, stream: str) -> LocalEnd:
+    """What a description tells of a transport and the stream on it."""
+    address, port = transport.address
+    return LocalEnd(
+        address=address,
+        port=port,
+        candidates=transport.candidates,
+        ufrag=transport.ufrag,
+        password=transport.password,
+        fingerprint=transport.fingerprint,
+        ssrc=ssrc,
+        cname=cname,
+        stream=stream,
+    )
 
 
 class Link:
@@ -38,6 +55,11 @@ class Link:
         self._spawn = spawn
         self._connecting: asyncio.Task[None] | None = None
         self._goodbye: asyncio.TimerHandle | None = None
+
+    @property
+    def good(self) -> bool:
+        """It is connected, or may yet be."""
+        return self.made is not None and (self.made.connected or self._connecting is not None)
 
     async def for_offer(self) -> SecureTransport:
         """The transport to offer: the one there is, if it is any good, else a new one."""

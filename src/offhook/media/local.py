@@ -29,6 +29,7 @@ from offhook.media.engine import (
 from offhook.media.feeds import Library
 from offhook.media.pacer import Pacer
 from offhook.media.session import MediaSession, Surroundings
+from offhook.media.video import PictureSink, Studio
 from offhook.media.webrtc import Certificate
 
 logger = logging.getLogger(__name__)
@@ -51,11 +52,12 @@ class _Awaited:
 
 
 class LocalEngine:
-    """`MediaEngine` with audio.
+    """`MediaEngine` with audio, and a test picture for video.
 
     `address` is the one local address to use (no other is touched), None all of the machine's; `stun` a server
     "host:port" to ask for the public address. `codecs` are names out of opus, PCMU, PCMA, the best first. `flavour` is
-    how its SDP looks: that of a client, or FreeSWITCH's for the development switch.
+    how its SDP looks: that of a client, or FreeSWITCH's for the development switch. `video_sink` gets the name of the
+    media session and each picture that it receives (I420, `offhook.media.picture`), on the loop.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class LocalEngine:
         codecs: Sequence[str] = ("opus", "PCMU", "PCMA"),
         stun: str | None = None,
         flavour: Flavour = "offhook",
+        video_sink: PictureSink | None = None,
     ) -> None:
         known = {name.lower(): name for name in CODECS if "/" not in name}
         wrong = [name for name in codecs if name.lower() not in known]
@@ -80,6 +83,7 @@ class LocalEngine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._library = Library()
         self._pacer = Pacer()
+        self._studio = Studio(video_sink)
         self._around = Surroundings(
             address=address,
             stun=stun,
@@ -93,6 +97,7 @@ class LocalEngine:
             peer=self._sessions.get,
             tell=self._tell,
             spawn=self._spawn,
+            studio=self._studio,
         )
 
     def start(self, deliver: Callable[[EngineEvent], None]) -> None:
@@ -125,6 +130,7 @@ class LocalEngine:
         await asyncio.gather(*(session.close() for session in sessions))
         while self._tasks:
             await asyncio.wait(self._tasks)
+        self._studio.close()
         await self._pacer.close()
         await self._library.close()
 

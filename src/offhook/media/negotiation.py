@@ -1,4 +1,5 @@
-"""Offer and answer (RFC 3264) of one media session: one audio stream over ICE and DTLS-SRTP, everything else rejected.
+"""Offer and answer (RFC 3264) of one media session: one audio stream over ICE and DTLS-SRTP, where it is wished one of
+video (VP8) over a transport of its own, everything else rejected.
 
 `OfferAnswer` is pure: it is told what the local end looks like (`LocalEnd`, made by whoever has the sockets), reads
 what the other side writes, and says what was agreed. The text itself is written by `description`.
@@ -7,17 +8,20 @@ what the other side writes, and says what was agreed. The text itself is written
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from offhook.errors import MediaError, ParseError
 from offhook.media.description import (
     CODECS,
+    VP8,
     Codec,
     Flavour,
+    Layout,
     LocalEnd,
     Offered,
     Setup,
+    VideoShown,
     write_answer,
     write_offer,
 )
@@ -64,6 +68,26 @@ class RemoteEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class VideoAgreement:
+    """What both sides agreed on for video: as `Agreement`. `pli` and `fir`: how they may be asked for a key frame."""
+
+    remote: RemoteEnd
+    codec: PayloadFormat
+    receive: frozenset[int]
+    direction: Direction
+    pli: bool = False
+    fir: bool = False
+
+    @property
+    def sends(self) -> bool:
+        return self.direction in (Direction.SENDRECV, Direction.SENDONLY)
+
+    @property
+    def receives(self) -> bool:
+        return self.direction in (Direction.SENDRECV, Direction.RECVONLY)
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
     """What both sides agreed on. `sends` and `receives` are ours; `codec` and `dtmf` have the payload types we send."""
 
@@ -73,17 +97,50 @@ class Agreement:
     receive: Mapping[int, PayloadFormat]
     sends: bool
     receives: bool
+    video: VideoAgreement | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteVideo:
+    """A video section of theirs that could be taken."""
+
+    section: Media
+    remote: RemoteEnd
+    codec: PayloadFormat
+
+    def agree(self, direction: Direction, receive: int) -> VideoAgreement:
+        """`direction` is ours; `receive` the payload type that we named."""
+        number = str(self.codec.payload_type)
+        takes = [value.split() for value in self.section.attributes("rtcp-fb")]
+        return VideoAgreement(
+            remote=self.remote,
+            codec=self.codec,
+            receive=frozenset((receive, self.codec.payload_type)),
+            direction=direction,
+            pli=any(each[:1] in ([number], ["*"]) and each[1:] == ["nack", "pli"] for each in takes),
+            fir=any(each[:1] in ([number], ["*"]) and each[1:3] == ["ccm", "fir"] for each in takes),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteOffer:
-    """An offer that was read and can be answered."""
+    """An offer that was read and can be answered; `video` may be taken or not."""
 
     session: Session
     audio: Media
     remote: RemoteEnd
     codec: PayloadFormat
     dtmf: PayloadFormat | None
+    video: RemoteVideo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VideoWish:
+    """Video is to be in the description: our end, and the direction wished."""
+
+    local: LocalEnd
+    direction: Direction
+    role: Role | None = None  # in an answer
 
 
 class OfferAnswer:
@@ -105,11 +162,23 @@ class OfferAnswer:
         self._layout: list[tuple[str, str, list[str]]] = []  # the m= lines of the session
         self._audio_at = 0
 
-    def offer(self, local: LocalEnd, direction: Direction) -> str:
-        """Our next offer."""
-        formats = self._formats_to_offer()
-        offered = Offered(local=local, direction=direction, formats=tuple(formats), again=self.agreement is not None)
+    def offer(self, local: LocalEnd, direction: Direction, video: VideoWish | None = None) -> str:
+        """Our next offer; an m= line for video is added, or the one there was is used, if there is a wish for it."""
         layout = self._layout or [("audio", "", [])]
+        shown = video_at = None
+        if video is not None:
+            number = self._numbers.get(("vp8", VP8.clock_rate), VP8.payload_type)
+            shown = VideoShown(local=video.local, direction=video.direction, format=replace(VP8, payload_type=number))
+            video_at = self._video_at(layout)
+        offered = Offered(
+            local=local,
+            direction=direction,
+            formats=tuple(self._formats_to_offer()),
+            again=self.agreement is not None,
+            video=shown,
+            video_at=video_at,
+        )
+        layout = _layout_of(offered, layout)
         text = self._settle(
             lambda version: write_offer(self.flavour, self._origin(version), offered, layout, self._audio_at)
         )
@@ -137,8 +206,11 @@ class OfferAnswer:
             receive={each.payload_type: each for each in offered.formats},
             sends=direction in (Direction.SENDRECV, Direction.SENDONLY),
             receives=direction in (Direction.SENDRECV, Direction.RECVONLY),
+            video=_answered_video(session, offered),
         )
-        self._remember(codec, dtmf)
+        self._remember(codec, dtmf, None if offered.video is None else offered.video.format)
+        if offered.video is not None:
+            self._layout = _layout_of(offered, self._layout or [("audio", "", [])])
         self._before_offer = offered
         return self.agreement
 
@@ -147,16 +219,32 @@ class OfferAnswer:
         session = _parse(text)
         audio = _usable_audio(session)
         codec, dtmf = self._choose(audio)
-        return RemoteOffer(session, audio, _read_remote(audio), codec, dtmf)
+        return RemoteOffer(session, audio, _read_remote(audio), codec, dtmf, _read_video(session))
 
-    def answer(self, offer: RemoteOffer, local: LocalEnd, role: Role, direction: Direction) -> str:
-        """Answer an offer that was read; it becomes the agreement."""
+    def answer(
+        self, offer: RemoteOffer, local: LocalEnd, role: Role, direction: Direction, video: VideoWish | None = None
+    ) -> str:
+        """Answer an offer that was read; it becomes the agreement. Without a wish for it video is rejected."""
         agreed = answer_direction(offer.audio.direction, direction)
         formats = [offer.codec] if offer.dtmf is None else [offer.codec, offer.dtmf]
-        setup: Setup = "passive" if role == "server" else "active"
+        agreed_video = shown = None
+        if video is not None and offer.video is not None:
+            theirs = offer.video
+            cut = answer_direction(theirs.section.direction, video.direction)
+            agreed_video = theirs.agree(cut, theirs.codec.payload_type)
+            show = VideoShown(local=video.local, direction=cut, format=replace(theirs.codec, parameters=None))
+            shown = (theirs.section, show, _setup(video.role or "server"))
         text = self._settle(
             lambda version: write_answer(
-                self.flavour, self._origin(version), offer.session, offer.audio, local, formats, setup, agreed
+                self.flavour,
+                self._origin(version),
+                offer.session,
+                offer.audio,
+                local,
+                formats,
+                _setup(role),
+                agreed,
+                shown,
             )
         )
         self._remember(*formats)
@@ -170,7 +258,9 @@ class OfferAnswer:
             receive={each.payload_type: each for each in formats},
             sends=agreed in (Direction.SENDRECV, Direction.SENDONLY),
             receives=agreed in (Direction.SENDRECV, Direction.RECVONLY),
+            video=agreed_video,
         )
+        self._remember(None if agreed_video is None else agreed_video.codec)
         return text
 
     def role(self, remote: RemoteEnd, *, offered_by_us: bool) -> Role:
@@ -184,6 +274,12 @@ class OfferAnswer:
         if remote.setup == "passive":
             return "client"
         return "client" if self.flavour == "freeswitch" and not offered_by_us else "server"
+
+    def _video_at(self, layout: Layout) -> int:
+        """The m= line of video: the one that was used last, else one that was rejected, else a new one at the end."""
+        places = [index for index, (kind, _, _) in enumerate(layout) if kind == "video"]
+        used = None if self._offer is None else self._offer.video_at
+        return used if used in places else next(iter(places), len(layout))
 
     def _formats_to_offer(self) -> list[PayloadFormat]:
         """Every codec we have, the one in use first; FreeSWITCH's own re-offers hold that one alone."""
@@ -255,6 +351,17 @@ class OfferAnswer:
 _EVENT_RATES = (8000, 48000)
 
 
+def _layout_of(offered: Offered, layout: list[tuple[str, str, list[str]]]) -> list[tuple[str, str, list[str]]]:
+    """With a line for the video of the offer, if it is to have a new one."""
+    if offered.video is None or offered.video_at != len(layout):
+        return layout
+    return [*layout, ("video", "UDP/TLS/RTP/SAVPF", [str(offered.video.format.payload_type)])]
+
+
+def _setup(role: Role) -> Setup:
+    return "passive" if role == "server" else "active"
+
+
 def _parse(text: str) -> Session:
     try:
         return Session.parse(text)
@@ -268,6 +375,38 @@ def _usable_audio(session: Session) -> Media:
         raise NegotiationError("no-common-codec", "the other side has no audio")
     _check(audio)
     return audio
+
+
+def _answered_video(session: Session, offered: Offered) -> VideoAgreement | None:
+    """The answer to our video: by its place alone (RFC 3264 §6)."""
+    if offered.video is None or offered.video_at is None or offered.video_at >= len(session.media):
+        return None
+    theirs = _read_video_section(session.media[offered.video_at])
+    if theirs is None:
+        return None
+    direction = answer_direction(theirs.section.direction, offered.video.direction)
+    return theirs.agree(direction, offered.video.format.payload_type)
+
+
+def _read_video(session: Session) -> RemoteVideo | None:
+    """The first video section that could be taken. One that is no good is as if it were not there."""
+    found = (_read_video_section(section) for section in session.media)
+    return next((video for video in found if video is not None), None)
+
+
+def _read_video_section(section: Media) -> RemoteVideo | None:
+    if section.type != "video" or not section.port:
+        return None
+    codec = next((each for each in section.payload_formats if _is_vp8(each)), None)
+    try:
+        _check(section)
+        return None if codec is None else RemoteVideo(section, _read_remote(section), codec)
+    except NegotiationError:
+        return None
+
+
+def _is_vp8(format: PayloadFormat) -> bool:
+    return format.name.lower() == "vp8" and format.clock_rate == VP8.clock_rate
 
 
 def _check(audio: Media) -> None:

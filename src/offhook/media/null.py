@@ -83,6 +83,8 @@ class NullEngine:
         self._deliver(event)
 
     def _perform(self, request: EngineRequest) -> list[EngineEvent]:
+        if isinstance(request, CreateOffer | CreateAnswer) and request.video is not None:
+            return [EngineFailed(request.id, request.media, "unsupported", "this engine has no video")]
         if isinstance(request, CreateOffer):
             media = self._known_or_new(request.media)
             text = media.negotiation.offer(media.local, request.direction)

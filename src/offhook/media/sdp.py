@@ -350,6 +350,11 @@ class Session(Section):
         audio = [media for media in self.media if media.type == "audio"]
         return next((media for media in audio if not media.rejected), audio[0] if audio else None)
 
+    @property
+    def video(self) -> Media | None:
+        """The first video section that is not rejected."""
+        return next((media for media in self.media if media.type == "video" and not media.rejected), None)
+
     def __str__(self) -> str:
         sections: list[Section] = [self, *self.media]
         return "".join(f"{line.type}={line.value}\r\n" for section in sections for line in section.lines)

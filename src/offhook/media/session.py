@@ -7,7 +7,8 @@ import logging
 import secrets
 from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from offhook.errors import MediaError
@@ -18,24 +19,32 @@ from offhook.media.engine import (
     ApplyAnswer,
     CreateAnswer,
     CreateOffer,
+    Direction,
+    Echo,
     EngineEvent,
     EngineFailed,
+    FromPeer,
     GetStats,
     MediaConnected,
     MediaLost,
     OfferCreated,
     Rollback,
     SendDigits,
+    Silence,
     Sink,
     Source,
     Stats,
 )
 from offhook.media.feeds import Library, make_feed, make_recipient
-from offhook.media.link import Link
-from offhook.media.negotiation import Agreement, NegotiationError, OfferAnswer
+from offhook.media.link import Link, local_end
+from offhook.media.negotiation import Agreement, NegotiationError, OfferAnswer, RemoteOffer, VideoWish
 from offhook.media.outbound import Outbound
 from offhook.media.pacer import Pacer
 from offhook.media.streams import AudioStreams
+from offhook.media.video import Studio
+from offhook.media.video_codec import available
+from offhook.media.video_leg import Deliver, VideoLeg
+from offhook.media.video_relay import Shelf
 from offhook.media.webrtc import Certificate, SecureTransport
 
 logger = logging.getLogger(__name__)
@@ -60,6 +69,7 @@ class Surroundings:
     peer: Callable[[str], MediaSession | None]
     tell: Callable[[EngineEvent], None]
     spawn: Callable[[Coroutine[Any, Any, None]], None]
+    studio: Studio = field(default_factory=Studio)
 
 
 class MediaSession:
@@ -73,7 +83,10 @@ class MediaSession:
         outbound = Outbound(secrets.randbits(32), secrets.randbits(15), secrets.randbits(32))
         self._cname, self._stream = _token(16), _token(32)
         self.streams = AudioStreams(name, outbound, self._cname, self._tell)
-        self._link = Link(self._make_transport, up=self._connected, down=self._lost, spawn=around.spawn)
+        make = partial(self._make_transport, self.streams.receive)
+        self._link = Link(make, up=self._connected, down=self._lost, spawn=around.spawn)
+        self._video: VideoLeg | None = None
+        self._source: Source = Silence()
         self._requests: deque[Ordered] = deque()
         self._current: Ordered | None = None
         self._worker: asyncio.Task[None] | None = None
@@ -96,6 +109,9 @@ class MediaSession:
         self.streams.muted = muted
 
     def set_source(self, source: Source) -> None:
+        self._source = source
+        if self._video is not None:
+            self._video.streams.hand_on(self._find_shelf())
         try:
             self.streams.set_feed(make_feed(source, self._around.library, self.streams, self._peer_streams))
         except MediaError as error:
@@ -125,6 +141,7 @@ class MediaSession:
         for waiting in digits.clear() if digits is not None else []:
             self._around.tell(EngineFailed(waiting, self.name, "closed", "the media session was closed"))
         self.streams.close()
+        await self._close_video()
         await self._link.close()
 
     async def _work(self) -> None:
@@ -145,7 +162,9 @@ class MediaSession:
     async def _do(self, request: Ordered) -> None:
         if isinstance(request, CreateOffer):
             transport = await self._link.for_offer()
-            self._tell(OfferCreated(request.id, self.name, self._offer(transport, request)))
+            wish = await self._video_to_offer(request.video)
+            text = self._negotiation.offer(self._local(transport), request.direction, wish)
+            self._tell(OfferCreated(request.id, self.name, text))
         elif isinstance(request, CreateAnswer):
             await self._answer(request)
         elif isinstance(request, ApplyAnswer):
@@ -153,28 +172,89 @@ class MediaSession:
             self._agreed(agreement)
             role = self._negotiation.role(agreement.remote, offered_by_us=True)
             await self._link.connect(agreement.remote, role)
+            if self._video is not None:
+                await self._video.agreed(agreement.video, partial(self._negotiation.role, offered_by_us=True))
             self._tell(AnswerApplied(request.id, self.name))
         elif isinstance(request, Rollback):
             self._negotiation.rollback()
             self._link.rollback()
+            await self._roll_video_back()
         elif isinstance(request, SendDigits):
             self._send_digits(request)
         else:
-            self._tell(Stats(request.id, self.name, self.streams.stats()))
-
-    def _offer(self, transport: SecureTransport, request: CreateOffer) -> str:
-        return self._negotiation.offer(self._local(transport), request.direction)
+            video = None if self._video is None else self._video.streams.stats()
+            self._tell(Stats(request.id, self.name, self.streams.stats(), video))
 
     async def _answer(self, request: CreateAnswer) -> None:
         offer = self._negotiation.read_offer(request.offer)
         transport = await self._link.for_answer(offer.remote)
         role = transport.role or self._negotiation.role(offer.remote, offered_by_us=False)
-        text = self._negotiation.answer(offer, self._local(transport), role, request.direction)
-        assert self._negotiation.agreement is not None
-        self._agreed(self._negotiation.agreement)
+        wish = await self._video_to_answer(offer, request.video)
+        text = self._negotiation.answer(offer, self._local(transport), role, request.direction, wish)
+        agreement = self._negotiation.agreement
+        assert agreement is not None
+        self._agreed(agreement)
         self._tell(AnswerCreated(request.id, self.name, text))
         self._current = None  # it has had its outcome, whatever comes of the connecting
         await self._link.connect(offer.remote, role)
+        if self._video is not None:
+            await self._video.agreed(agreement.video, partial(self._negotiation.role, offered_by_us=False))
+
+    async def _video_to_offer(self, wished: Direction | None) -> VideoWish | None:
+        """What the offer says of video: what is wished, else that what there is becomes inactive, else nothing."""
+        if wished is None and not self._has_video:
+            await self._close_video()
+            return None
+        return await self._video_leg(wished).to_offer(wished or Direction.INACTIVE)
+
+    async def _video_to_answer(self, offer: RemoteOffer, wished: Direction | None) -> VideoWish | None:
+        if offer.video is None or (wished is None and not self._has_video):
+            await self._close_video()
+            return None
+        role = partial(self._negotiation.role, offered_by_us=False)
+        return await self._video_leg(wished).to_answer(offer.video.remote, wished or Direction.INACTIVE, role)
+
+    @property
+    def _has_video(self) -> bool:
+        """Video is agreed on, in whatever direction, and its transport is good."""
+        agreement = self._negotiation.agreement
+        return agreement is not None and agreement.video is not None and self._video is not None and self._video.good
+
+    def _video_leg(self, wished: Direction | None) -> VideoLeg:
+        if wished is not None and not available():
+            raise NegotiationError("unsupported", "this machine's PyAV has no VP8")
+        if self._video is None:
+            around = self._around
+            self._video = VideoLeg(
+                self.name, around.studio, self._make_transport, around.spawn, cname=self._cname, stream=self._stream
+            )
+            self._video.streams.hand_on(self._find_shelf())
+        return self._video
+
+    def _find_shelf(self) -> Callable[[], Shelf | None] | None:
+        """An echo, and a bridge to another session, are so for video too. None: the source has no video."""
+        source = self._source
+        if not isinstance(source, Echo | FromPeer):
+            return None
+        name = source.media if isinstance(source, FromPeer) else self.name
+
+        def find() -> Shelf | None:
+            other = self._around.peer(name)
+            return None if other is None or other._video is None else other._video.streams.shelf
+
+        return find
+
+    async def _roll_video_back(self) -> None:
+        agreement = self._negotiation.agreement
+        if agreement is None or agreement.video is None:
+            await self._close_video()
+        elif self._video is not None:
+            self._video.rollback()
+
+    async def _close_video(self) -> None:
+        video, self._video = self._video, None
+        if video is not None:
+            await video.close()
 
     def _agreed(self, agreement: Agreement) -> None:
         for dropped in self.streams.configure(agreement, self._around.pacer.number):
@@ -201,10 +281,10 @@ class MediaSession:
             self._around.pacer.remove(self.streams)
         self._tell(MediaLost(self.name, reason))
 
-    def _make_transport(self, controlling: bool, lost: Callable[[str], None]) -> SecureTransport:
+    def _make_transport(self, deliver: Deliver, controlling: bool, lost: Callable[[str], None]) -> SecureTransport:
         return SecureTransport(
             controlling=controlling,
-            deliver=self.streams.receive,
+            deliver=deliver,
             lost=lost,
             address=self._around.address,
             stun=self._around.stun,
@@ -212,18 +292,7 @@ class MediaSession:
         )
 
     def _local(self, transport: SecureTransport) -> LocalEnd:
-        address, port = transport.address
-        return LocalEnd(
-            address=address,
-            port=port,
-            candidates=transport.candidates,
-            ufrag=transport.ufrag,
-            password=transport.password,
-            fingerprint=transport.fingerprint,
-            ssrc=self.streams.outbound.ssrc,
-            cname=self._cname,
-            stream=self._stream,
-        )
+        return local_end(transport, ssrc=self.streams.outbound.ssrc, cname=self._cname, stream=self._stream)
 
     def _peer_streams(self, name: str) -> AudioStreams | None:
         peer = self._around.peer(name)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from offhook.clock import Now
 from offhook.media.audio import SILENCE_DB
 from offhook.media.engine import AudioStats, DigitReceived, DigitsSent, EngineEvent
-from offhook.media.feeds import Feed, HeardFeed, Recipient
+from offhook.media.feeds import Feed, HeardFeed, MixFeed, Recipient
 from offhook.media.inbound import Heard, Inbound
 from offhook.media.negotiation import Agreement
 from offhook.media.outbound import Outbound
@@ -60,6 +60,8 @@ class AudioStreams:
 
     def set_feed(self, feed: Feed | None) -> None:
         before, self._feed, self._feed_begin = self._feed, feed, None
+        if isinstance(before, MixFeed) and isinstance(feed, MixFeed):
+            feed.go_on_from(before)
         if before is not None:
             before.close()
 
