@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -30,6 +32,9 @@ from offhook.sip.style import Style
 from offhook.sip.timers import Timing
 from offhook.sip.user_agent import Account, UserAgent
 from offhook.testing.clock import SeededIds, VirtualClock
+
+# The targets of fuzz/, which is no package, are tested here too.
+sys.path.append(str(Path(__file__).parents[2] / "fuzz"))
 
 E = TypeVar("E")
 

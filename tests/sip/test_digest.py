@@ -13,7 +13,8 @@ from offhook.errors import LocalError
 from offhook.sip import digest
 from offhook.sip.digest import DigestClient, DigestServer, Outcome, Verdict, compute_ha1, compute_response, digest_hash
 from offhook.sip.fields import Challenge, Credentials
-from offhook.sip.message import Headers, Request, Response
+from offhook.sip.headers import Headers
+from offhook.sip.message import Request, Response
 from offhook.testing.clock import SeededIds
 
 URI = "sip:127.0.0.1"

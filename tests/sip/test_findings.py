@@ -7,10 +7,8 @@ and every input goes through its fuzz target once more.
 from __future__ import annotations
 
 import base64
-import importlib.util
-import sys
+import importlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +23,6 @@ from offhook.sip.style import Style
 from offhook.sip.user_agent import UserAgent
 from offhook.testing.clock import SeededIds, VirtualClock
 
-FUZZ = Path(__file__).parents[2] / "fuzz"
 HEAD = (
     b"Via: SIP/2.0/WS h;branch=z9hG4bKx\r\nFrom: <sip:a@h>;tag=f\r\nTo: <sip:b@h>\r\nCall-ID: i\r\nCSeq: 1 INVITE\r\n"
     b"Max-Forwards: 70\r\nContact: <sip:a@h>\r\n"
@@ -34,13 +31,8 @@ INVITE = b"INVITE sip:b@h SIP/2.0\r\n" + HEAD
 
 
 def target(file: str, function: str) -> Callable[[bytes], None]:
-    """A function of a file of fuzz/, which is no package."""
-    spec = importlib.util.spec_from_file_location(f"fuzz_{file}", FUZZ / f"{file}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    found: Callable[[bytes], None] = getattr(module, function)
+    """A function of a file of fuzz/."""
+    found: Callable[[bytes], None] = getattr(importlib.import_module(file), function)
     return found
 
 

@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from offhook.errors import StateError
-from offhook.sip.events import (
-    AnswerReceived,
-    End,
-    Established,
-    InviteSent,
-    OfferReceived,
-    Progress,
-    SessionEnded,
-)
+from offhook.sip.events import AnswerReceived, End, Established, InviteSent, OfferReceived, Progress, SessionEnded
 from offhook.sip.fields import Address
 from offhook.sip.invite import State
 from offhook.sip.invite_client import TRANSITIONS

@@ -6,12 +6,9 @@ that faces a peer who sends anything. The same examples each time; OFFHOOK_EXAMP
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
-import sys
 from collections.abc import Callable
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -333,19 +330,7 @@ class TestPairs:
 
 # One user agent and a peer who sends anything: the target of fuzz/, with inputs that hypothesis draws and can shrink.
 
-FUZZ = Path(__file__).parents[2] / "fuzz"
-
-
-def target(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, FUZZ / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-HOSTILE = target("agent_target")
+HOSTILE = importlib.import_module("agent_target")
 octet = st.integers(0, 255)
 hostile_steps = st.one_of(
     st.tuples(st.just(1), st.integers(0, 15), octet, st.integers(10, 40), st.integers(0, 15), octet),

@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from offhook.errors import StateError
-from offhook.sip.events import (
-    AnswerReceived,
-    End,
-    Established,
-    InviteReceived,
-    OfferReceived,
-    Progress,
-    SessionEnded,
-)
+from offhook.sip.events import AnswerReceived, End, Established, InviteReceived, OfferReceived, Progress, SessionEnded
 from offhook.sip.message import Request, Response
 from offhook.sip.style import Style
 

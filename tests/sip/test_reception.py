@@ -208,7 +208,11 @@ def test_freeswitch_tells_who_the_other_party_is(net: Net) -> None:
                  **inside(net, session))  # fmt: skip
     assert status(answer) == 200
     assert net.take("phone", DisplayUpdated) == DisplayUpdated(session, None, "1012", attended=True)
-    answer = ask(net, "UPDATE", "X-FS-Display-Name: Bob", "Contact: <sip:moved@h>", number=11, branch="z9hG4bKu",
+    answer = ask(net, "INFO", *headers[:1], "X-FS-Display-Number: 1013", "X-FS-Lazy-Attended-Transfer: true", number=11,
+                 branch="z9hG4bKl", **inside(net, session))  # fmt: skip
+    assert status(answer) == 200
+    assert net.take("phone", DisplayUpdated) == DisplayUpdated(session, None, "1013", attended=True)
+    answer = ask(net, "UPDATE", "X-FS-Display-Name: Bob", "Contact: <sip:moved@h>", number=12, branch="z9hG4bKu",
                  **inside(net, session))  # fmt: skip
     assert status(answer) == 200
     assert net.take("phone", DisplayUpdated).name == "Bob"

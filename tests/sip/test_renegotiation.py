@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from offhook.errors import StateError
-from offhook.sip.events import (
-    AnswerReceived,
-    End,
-    OfferReceived,
-    Renegotiated,
-    RenegotiationFailed,
-    SessionEnded,
-)
+from offhook.sip.events import AnswerReceived, End, OfferReceived, Renegotiated, RenegotiationFailed, SessionEnded
 from offhook.sip.message import Request, Response
 from offhook.sip.renegotiation import MOST_WAITING, TRANSITIONS, Input, State
 

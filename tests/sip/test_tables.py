@@ -22,10 +22,7 @@ import pytest
 import offhook.sip
 from offhook.errors import StateError
 from offhook.sip.account import Account
-from offhook.sip.events import (
-    RequestReceived,
-    SessionEnded,
-)
+from offhook.sip.events import RequestReceived, SessionEnded
 from offhook.sip.fields import Address
 from offhook.sip.message import Request
 from offhook.sip.negotiation import Negotiation
@@ -739,8 +736,8 @@ class TestStrays:
             (ours, "step", "invite_client.TRANSITIONS"),
             (theirs, "step", "invite_server.TRANSITIONS"),
             (ours.renegotiation, "_step", "renegotiation.TRANSITIONS"),
-            (phone._registration, "_step", "registration.TRANSITIONS"),
-            (phone._connectivity, "_step", "connectivity.TRANSITIONS"),
+            (phone._attachment._registration, "_step", "registration.TRANSITIONS"),
+            (phone._attachment._connectivity, "_step", "connectivity.TRANSITIONS"),
         ]
         for machine, verb, name in machines:
             self.check(pair, machine, verb, TABLES[name])

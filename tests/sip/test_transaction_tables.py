@@ -14,7 +14,8 @@ import pytest
 from offhook.clock import Now, Timers
 from offhook.sip import client_transaction, server_transaction
 from offhook.sip.client_transaction import InviteClientTransaction, NonInviteClientTransaction
-from offhook.sip.message import Headers, Request
+from offhook.sip.headers import Headers
+from offhook.sip.message import Request
 from offhook.sip.outbox import Outbox
 from offhook.sip.server_transaction import InviteServerTransaction, NonInviteServerTransaction
 from offhook.sip.timers import Timing

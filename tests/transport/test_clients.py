@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,7 +24,7 @@ from offhook.sip.flow import (
     Send,
 )
 from offhook.sip.location import Server, Target
-from offhook.testing.contracts import Inbox, TransportContract, unused_port
+from offhook.testing.contracts import Inbox, StreamContract, TransportContract, framed, unused_port
 from offhook.transport import udp
 from offhook.transport.base import Deliver, FlowPort
 from offhook.transport.clients import ClientTransport
@@ -31,9 +33,8 @@ from offhook.transport.stream import StreamListener
 from offhook.transport.udp import MAX_DATAGRAM, UdpListener
 from offhook.transport.websocket_server import WebSocketListener, self_signed
 
-
-def framed(body: bytes) -> bytes:
-    return b"MESSAGE sip:a SIP/2.0\r\nContent-Length: %05d\r\n\r\n" % len(body) + body
+if TYPE_CHECKING:
+    from tests.transport.conftest import Listen
 
 
 class Fixed(Resolver):
@@ -51,39 +52,34 @@ class Fixed(Resolver):
         return tuple(self.targets)
 
 
-class TestWs(TransportContract):
+class Over:
+    """The contract over one scheme."""
+
+    scheme = ""
+
+    @pytest.fixture(autouse=True)
+    def stage(self, listen: Listen) -> None:
+        self.listen = listen
+
     def client(self, deliver: Deliver) -> FlowPort:
         return ClientTransport(deliver)
 
     async def server(self, deliver: Deliver) -> tuple[FlowPort, str]:
-        listener = WebSocketListener("127.0.0.1", 0, deliver)
-        return listener, f"ws://127.0.0.1:{await listener.start()}"
+        return await self.listen(self.scheme, deliver)
 
 
-class TestUdp(TransportContract):
+class TestWs(Over, TransportContract):
+    scheme = "ws"
+
+
+class TestUdp(Over, TransportContract):
+    scheme = "udp"
     connected = False
     largest = MAX_DATAGRAM
 
-    def client(self, deliver: Deliver) -> FlowPort:
-        return ClientTransport(deliver)
 
-    async def server(self, deliver: Deliver) -> tuple[FlowPort, str]:
-        listener = UdpListener("127.0.0.1", 0, deliver)
-        return listener, f"udp:127.0.0.1:{await listener.start()}"
-
-
-class TestTcp(TransportContract):
-    samples = (framed(b"a"), framed(b"\r\n\r\n"))
-
-    def message(self, body: bytes) -> bytes:
-        return framed(body)
-
-    def client(self, deliver: Deliver) -> FlowPort:
-        return ClientTransport(deliver)
-
-    async def server(self, deliver: Deliver) -> tuple[FlowPort, str]:
-        listener = StreamListener("127.0.0.1", 0, deliver)
-        return listener, f"tcp:127.0.0.1:{await listener.start()}"
+class TestTcp(Over, StreamContract):
+    scheme = "tcp"
 
 
 class TestDomain(TestTcp):
@@ -115,6 +111,8 @@ async def domain(servers: int = 1, dead: int = 0, wanted: str = "") -> AsyncIter
         await made.client.close()
         for listener in made.listeners:
             await listener.close()
+        for bound in made.dead:
+            bound.close()
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
@@ -125,7 +123,12 @@ class Domain:
         self.told = Inbox()
         self.inboxes = [Inbox() for _ in range(servers)]
         self.listeners = [StreamListener("127.0.0.1", 0, inbox) for inbox in self.inboxes]
-        ports = [unused_port() for _ in range(dead)] + [await listener.start() for listener in self.listeners]
+        # Bound for as long as the test lasts: nobody listens there, and no listener gets the same port.
+        self.dead = [socket.socket() for _ in range(dead)]
+        for bound in self.dead:
+            bound.bind(("127.0.0.1", 0))
+        ports = [bound.getsockname()[1] for bound in self.dead]
+        ports += [await listener.start() for listener in self.listeners]
         self.targets = [Target("TCP", "127.0.0.1", port, "example.org") for port in ports]
         self.resolver = Fixed(self.targets)
         self.client = ClientTransport(self.told, resolver=self.resolver)
@@ -218,7 +221,7 @@ async def test_closed_while_dns_is_asked() -> None:
     async with domain() as home:
         home.resolver.targets = None
         home.client.perform(OpenFlow("flow", "sip:example.org"))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the search has begun
         home.client.perform(Send("flow", b"dropped"))
         home.client.perform(CloseFlow("flow"))
         home.client.perform(CloseFlow("flow"))

@@ -17,6 +17,7 @@ import pytest
 
 from offhook.errors import LocalError
 from offhook.sip.location import Target, parse_server
+from offhook.testing.record import Record
 from offhook.transport import resolver
 from offhook.transport.resolver import Resolver
 
@@ -36,7 +37,7 @@ class NameServer(asyncio.DatagramProtocol):
     transport: asyncio.DatagramTransport
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, str]] = []
+        self.asked: Record[tuple[str, str]] = Record()
         self._zone: dict[tuple[str, str], list[str]] = {}
         for line in ZONE.strip().splitlines():
             name, kind, data = line.split(" ", 2)
@@ -68,7 +69,7 @@ async def server() -> AsyncIterator[NameServer]:
     server.transport = transport
     yield server
     transport.close()
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # the loop closes the socket in its next turn
 
 
 @pytest.fixture
@@ -131,8 +132,7 @@ async def test_silence_is_no_answer(asking: Resolver, monkeypatch: pytest.Monkey
 
 async def test_giving_up_leaves_nothing_behind(asking: Resolver, server: NameServer) -> None:
     task = asyncio.create_task(asking.locate(parse_server("sip:silent.example.org")))
-    while not server.asked:
-        await asyncio.sleep(0)
+    await server.asked.reach(1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

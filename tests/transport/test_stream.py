@@ -6,15 +6,15 @@ import asyncio
 import errno
 import itertools
 import socket
-import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offhook.errors import ConfigError, LocalError, StateError
+from offhook.errors import LocalError
 from offhook.sip.flow import (
     CloseFlow,
     FlowAlive,
@@ -27,59 +27,33 @@ from offhook.sip.flow import (
     Send,
 )
 from offhook.sip.parser import KeepAlive
-from offhook.testing.contracts import Inbox, TransportContract
+from offhook.testing.contracts import Inbox, StreamContract, framed
 from offhook.transport import stream
 from offhook.transport.base import MAX_MESSAGE, Deliver, FlowPort
 from offhook.transport.stream import Framing, StreamListener, StreamTransport, explain, reason_of, server_of
-from offhook.transport.websocket_server import SelfSigned, self_signed
+from offhook.transport.websocket_server import self_signed
 
-
-def framed(body: bytes) -> bytes:
-    return b"MESSAGE sip:a SIP/2.0\r\nContent-Length: %05d\r\n\r\n" % len(body) + body
-
-
-SAMPLES = (
-    b"OPTIONS sip:a@example.org SIP/2.0\r\nContent-Length: 0\r\n\r\n",
-    "MESSAGE sip:a@example.org SIP/2.0\r\nl  :   12\r\nSubject: Grüße\r\n\r\nGrüße ☎\n".encode(),
-    b"MESSAGE sip:a@example.org SIP/2.0\r\nX: a\r\n b\r\nContent-Length: 6\r\n\r\n\xff\xfe\x00\x01\r\n",
-    b"SIP/2.0 200 OK\r\ncontent-length:8\r\nsubject: \xfc\r\n\r\n\r\n\r\n\r\n\r\n",
-)
-
-
-@pytest.fixture(scope="module")
-def certificate() -> SelfSigned:
-    return self_signed()
-
-
-class StreamContract(TransportContract):
-    samples = SAMPLES
-
-    def message(self, body: bytes) -> bytes:
-        return framed(body)
+if TYPE_CHECKING:
+    from tests.transport.conftest import Listen
 
 
 class TestTcp(StreamContract):
-    def client(self, deliver: Deliver) -> FlowPort:
-        return StreamTransport(deliver)
+    scheme = "tcp"
 
-    async def server(self, deliver: Deliver) -> tuple[FlowPort, str]:
-        listener = StreamListener("127.0.0.1", 0, deliver)
-        return listener, f"tcp:127.0.0.1:{await listener.start()}"
-
-
-class TestTls(StreamContract):
     @pytest.fixture(autouse=True)
-    def trust(self, certificate: SelfSigned, tmp_path: Path) -> None:
-        self.tls = certificate.context
-        self.ca_file = tmp_path / "ca.pem"
-        self.ca_file.write_bytes(certificate.certificate)
+    def stage(self, listen: Listen, ca_file: str) -> None:
+        self.listen = listen
+        self.ca_file = ca_file
 
     def client(self, deliver: Deliver) -> FlowPort:
-        return StreamTransport(deliver, ca_file=str(self.ca_file))
+        return StreamTransport(deliver, ca_file=self.ca_file)
 
     async def server(self, deliver: Deliver) -> tuple[FlowPort, str]:
-        listener = StreamListener("127.0.0.1", 0, deliver, ssl=self.tls)
-        return listener, f"tls:127.0.0.1:{await listener.start()}"
+        return await self.listen(self.scheme, deliver)
+
+
+class TestTls(TestTcp):
+    scheme = "tls"
 
 
 class Client:
@@ -108,7 +82,7 @@ class Client:
         await self.transport.close()
         self._server.close()
         await self._server.wait_closed()
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the loop closes the sockets in its next turn
 
 
 @pytest.fixture
@@ -232,7 +206,7 @@ async def test_closed_at_any_moment_of_its_opening() -> None:
     while FlowClosed not in ends:
         transport.perform(OpenFlow("flow", url))
         for _ in range(turns):
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # one turn more each time
         transport.perform(CloseFlow("flow"))
         end = await told.next(object)
         if isinstance(end, FlowOpened):
@@ -254,18 +228,6 @@ async def test_no_answer_in_time(client: Client, monkeypatch: pytest.MonkeyPatch
     assert (await client.told.next(FlowFailed)).reason == "127.0.0.1:1 did not answer within 0.01 s"
 
 
-async def test_a_bug_is_told_as_a_failure(
-    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def broken(*_: object, **__: object) -> None:
-        raise RuntimeError("a bug")
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", broken)
-    client.transport.perform(OpenFlow("flow", "tcp:127.0.0.1:1"))
-    assert (await client.told.next(FlowFailed)).reason == "internal error: RuntimeError"
-    assert "a bug: flow flow could not be opened" in caplog.text
-
-
 async def test_the_next_address_is_tried_where_one_fails(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     loop = asyncio.get_running_loop()
     connect = loop.sock_connect
@@ -282,26 +244,7 @@ async def test_the_next_address_is_tried_where_one_fails(client: Client, monkeyp
     assert (await client.told.next(FlowOpened)).remote == f"127.0.0.1:{client.port}"
 
 
-async def open_tls(told: Inbox, tls: ssl.SSLContext, transport: StreamTransport, url: str) -> StreamListener:
-    """A TLS listener, and a flow to it; the port goes into the URL."""
-    listener = StreamListener("127.0.0.1", 0, lambda _: None, ssl=tls)
-    transport.perform(OpenFlow("flow", url.format(await listener.start())))
-    return listener
-
-
-async def test_a_self_signed_certificate_is_refused_with_the_remedy(certificate: SelfSigned) -> None:
-    told = Inbox()
-    transport = StreamTransport(told)
-    listener = await open_tls(told, certificate.context, transport, "tls:127.0.0.1:{}")
-    reason = (await told.next(FlowFailed)).reason
-    assert "self-signed certificate" in reason
-    assert "--ca-file" in reason
-    assert "--insecure-tls" in reason
-    await transport.close()
-    await listener.close()
-
-
-async def test_a_certificate_has_to_be_for_the_name_of_the_url(tmp_path: Path) -> None:
+async def test_a_certificate_may_be_for_the_name_in_the_url(tmp_path: Path) -> None:
     other = self_signed(["sip.example.org"])
     asked: list[str | None] = []
     other.context.sni_callback = lambda _, name, __: asked.append(name)
@@ -309,23 +252,13 @@ async def test_a_certificate_has_to_be_for_the_name_of_the_url(tmp_path: Path) -
     ca_file.write_bytes(other.certificate)
     told = Inbox()
     transport = StreamTransport(told, ca_file=str(ca_file))
-    listener = await open_tls(told, other.context, transport, "tls:127.0.0.1:{}")
-    reason = (await told.next(FlowFailed)).reason
-    assert "Connect by the name" in reason
-    assert "--ca-file" not in reason
-    await listener.close()
-    listener = await open_tls(told, other.context, transport, "tls:127.0.0.1:{};name=sip.example.org")
+    listener = StreamListener("127.0.0.1", 0, lambda _: None, ssl=other.context)
+    port = await listener.start()
+    transport.perform(OpenFlow("flow", f"tls:127.0.0.1:{port}"))
+    await told.next(FlowFailed)
+    transport.perform(OpenFlow("flow", f"tls:127.0.0.1:{port};name=sip.example.org"))
     assert (await told.next(FlowOpened)).transport == "TLS"
     assert asked == [None, "sip.example.org"]
-    await transport.close()
-    await listener.close()
-
-
-async def test_insecure_tls_takes_any_certificate() -> None:
-    told = Inbox()
-    transport = StreamTransport(told, insecure_tls=True)
-    listener = await open_tls(told, self_signed(["sip.example.org"]).context, transport, "tls:127.0.0.1:{}")
-    await told.next(FlowOpened)
     await transport.close()
     await listener.close()
 
@@ -346,30 +279,6 @@ async def test_tls_with_a_tcp_port_that_answers() -> None:
     assert "Is it a tcp: port?" in (await told.next(FlowFailed)).reason
     await transport.close()
     await listener.close()
-
-
-async def test_a_listener_opens_nothing_and_may_be_closed_unstarted() -> None:
-    listener = StreamListener("127.0.0.1", 0, lambda _: None)
-    with pytest.raises(StateError):
-        listener.perform(OpenFlow("flow", "tcp:127.0.0.1:1"))
-    await listener.close()
-
-
-async def test_flows_are_named_by_the_listener_or_by_its_owner(client: Client) -> None:
-    names = iter(["one", "two"])
-    for name_flow, expected in ((lambda: next(names), ["one", "two"]), (None, ["tcp-1", "tcp-2"])):
-        told = Inbox()
-        listener = StreamListener("127.0.0.1", 0, told, name_flow=name_flow)
-        port = await listener.start()
-        for number in range(2):
-            client.transport.perform(OpenFlow(f"{expected[0]} {number}", f"tcp:127.0.0.1:{port}"))
-            assert (await told.next(FlowOpened)).flow == expected[number]
-        await listener.close()
-
-
-def test_a_ca_file_that_cannot_be_read_is_an_error_of_configuration(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="ca_file"):
-        StreamTransport(lambda _: None, ca_file=str(tmp_path / "missing.pem"))
 
 
 def test_urls() -> None:
@@ -402,7 +311,7 @@ def test_an_error_without_words() -> None:
     assert reason_of(RuntimeError()) == "RuntimeError"
 
 
-STREAM = b"\r\n\r\n\r\n" + b"\r\n".join([*SAMPLES, b"\r\n" + framed(b"x" * 300)]) + b"\r\n\r\n"
+STREAM = b"\r\n\r\n\r\n" + b"\r\n".join([*StreamContract.samples, b"\r\n" + framed(b"x" * 300)]) + b"\r\n\r\n"
 
 
 @given(st.lists(st.integers(0, len(STREAM)), max_size=20))
@@ -411,7 +320,7 @@ def test_however_a_stream_is_cut_its_messages_are_the_same(cuts: list[int]) -> N
     edges = [0, *sorted(cuts), len(STREAM)]
     pieces = [piece for start, end in itertools.pairwise(edges) for piece in framing.receive(STREAM[start:end])]
     messages = [piece for piece in pieces if not isinstance(piece, KeepAlive)]
-    assert messages == [*SAMPLES, framed(b"x" * 300)]
+    assert messages == [*StreamContract.samples, framed(b"x" * 300)]
 
 
 @given(st.lists(st.binary(max_size=300), max_size=10))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import struct
 from collections.abc import Awaitable, Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from offhook.errors import ConfigError
 from offhook.sip.flow import (
     CloseFlow,
     FlowAlive,
@@ -38,38 +36,30 @@ from offhook.transport.websocket_server import (
     WebSocketListener,
     answer_upgrade,
     read_frame,
-    self_signed,
     write_frame,
 )
 
-
-@pytest.fixture(scope="module")
-def certificate() -> SelfSigned:
-    return self_signed()
+if TYPE_CHECKING:
+    from tests.transport.conftest import Listen
 
 
 class TestWs(TransportContract):
-    def client(self, deliver: Deliver) -> FlowPort:
-        return WebSocketTransport(deliver)
+    scheme = "ws"
 
-    async def server(self, deliver: Deliver) -> tuple[FlowPort, str]:
-        listener = WebSocketListener("127.0.0.1", 0, deliver)
-        return listener, f"ws://127.0.0.1:{await listener.start()}"
-
-
-class TestWss(TransportContract):
     @pytest.fixture(autouse=True)
-    def trust(self, certificate: SelfSigned, tmp_path: Path) -> None:
-        self.tls = certificate.context
-        self.ca_file = tmp_path / "ca.pem"
-        self.ca_file.write_bytes(certificate.certificate)
+    def stage(self, listen: Listen, ca_file: str) -> None:
+        self.listen = listen
+        self.ca_file = ca_file
 
     def client(self, deliver: Deliver) -> FlowPort:
-        return WebSocketTransport(deliver, ca_file=str(self.ca_file))
+        return WebSocketTransport(deliver, ca_file=self.ca_file)
 
     async def server(self, deliver: Deliver) -> tuple[FlowPort, str]:
-        listener = WebSocketListener("127.0.0.1", 0, deliver, ssl=self.tls)
-        return listener, f"wss://127.0.0.1:{await listener.start()}"
+        return await self.listen(self.scheme, deliver)
+
+
+class TestWss(TestWs):
+    scheme = "wss"
 
 
 class Peer:
@@ -283,7 +273,7 @@ async def test_a_peer_that_does_not_read_is_cut_off_with_a_reason() -> None:
         await stage.told.next(FlowOpened)
         while not (told := stage.told.rest()):
             stage.transport.perform(Send("flow", b"x" * 60_000))
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # what writes has its turn
         assert isinstance(told[0], FlowClosed)
         assert "too slow" in told[0].reason
         assert str(MAX_QUEUED) in told[0].reason
@@ -306,7 +296,7 @@ async def test_a_peer_that_does_not_read_does_not_hold_up_the_close() -> None:
             handed_on = len(stage.traced)
             stage.transport.perform(Send("flow", b"x" * 60_000))
             for _ in range(3):
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # what writes has its turns
         stage.transport.perform(CloseFlow("flow"))
         assert (await stage.told.next(FlowClosed)).reason == "closed by us"
         ended.set()
@@ -358,48 +348,6 @@ async def test_a_server_without_the_subprotocol_is_refused() -> None:
         assert "no subprotocol sip" in (await stage.told.next(FlowFailed)).reason
 
 
-async def open_wss(told: Inbox, tls: ssl.SSLContext, transport: WebSocketTransport, host: str) -> WebSocketListener:
-    listener = WebSocketListener("127.0.0.1", 0, lambda _: None, ssl=tls)
-    port = await listener.start()
-    transport.perform(OpenFlow("flow", f"wss://{host}:{port}"))
-    return listener
-
-
-async def test_a_self_signed_certificate_is_refused_with_the_remedy(certificate: SelfSigned) -> None:
-    told = Inbox()
-    transport = WebSocketTransport(told)
-    listener = await open_wss(told, certificate.context, transport, "127.0.0.1")
-    reason = (await told.next(FlowFailed)).reason
-    assert "self-signed certificate" in reason
-    assert "--ca-file" in reason
-    assert "--insecure-tls" in reason
-    await transport.close()
-    await listener.close()
-
-
-async def test_a_certificate_for_another_name_is_refused_with_another_remedy(tmp_path: Path) -> None:
-    other = self_signed(["sip.example.org"])
-    ca_file = tmp_path / "ca.pem"
-    ca_file.write_bytes(other.certificate)
-    told = Inbox()
-    transport = WebSocketTransport(told, ca_file=str(ca_file))
-    listener = await open_wss(told, other.context, transport, "127.0.0.1")
-    reason = (await told.next(FlowFailed)).reason
-    assert "Connect by the name" in reason
-    assert "--ca-file" not in reason
-    await transport.close()
-    await listener.close()
-
-
-async def test_insecure_tls_takes_any_certificate() -> None:
-    told = Inbox()
-    transport = WebSocketTransport(told, insecure_tls=True)
-    listener = await open_wss(told, self_signed(["sip.example.org"]).context, transport, "127.0.0.1")
-    await told.next(FlowOpened)
-    await transport.close()
-    await listener.close()
-
-
 async def test_ws_and_wss_mixed_up(certificate: SelfSigned) -> None:
     told = Inbox()
     plain = WebSocketListener("127.0.0.1", 0, lambda _: None)
@@ -412,15 +360,6 @@ async def test_ws_and_wss_mixed_up(certificate: SelfSigned) -> None:
     await transport.close()
     await plain.close()
     await secure.close()
-
-
-@pytest.mark.parametrize("content", [None, "no certificate"], ids=["missing", "not PEM"])
-def test_a_ca_file_that_cannot_be_read_is_an_error_of_configuration(content: str | None, tmp_path: Path) -> None:
-    file = tmp_path / "ca.pem"
-    if content is not None:
-        file.write_text(content)
-    with pytest.raises(ConfigError, match="ca_file"):
-        WebSocketTransport(lambda _: None, ca_file=str(file))
 
 
 async def test_a_bug_in_the_middle_is_told_as_the_end_of_the_flow(

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offhook.errors import ConfigError, StateError
-from offhook.sip.flow import CloseFlow, FlowAlive, FlowClosed, FlowOpened, FlowReceived, OpenFlow, Probe, Send
+from offhook.errors import ConfigError
+from offhook.sip.flow import CloseFlow, FlowAlive, FlowClosed, FlowOpened, FlowReceived, Probe, Send
 from offhook.testing.contracts import Inbox
 from offhook.transport import websocket_server
 from offhook.transport.base import MAX_MESSAGE
@@ -228,28 +228,6 @@ async def test_the_tap_sees_messages(raw: Raw) -> None:
     assert raw.traced == [(flow, False, b"question"), (flow, True, b"answer")]
 
 
-async def test_a_listener_opens_nothing(raw: Raw) -> None:
-    with pytest.raises(StateError):
-        raw.listener.perform(OpenFlow("flow", "ws://127.0.0.1:1"))
-
-
-async def test_flows_are_named_by_the_listener_or_by_its_owner() -> None:
-    names = iter(["one", "two"])
-    for name_flow, expected in ((lambda: next(names), ["one", "two"]), (None, ["ws-1", "ws-2"])):
-        told = Inbox()
-        listener = WebSocketListener("127.0.0.1", 0, told, name_flow=name_flow)
-        port = await listener.start()
-        raws = [Raw(told, listener, port) for _ in expected]
-        assert [await raw.upgrade() for raw in raws] == expected
-        await listener.close()
-        for raw in raws:
-            raw.writer.close()
-
-
-async def test_closing_a_listener_that_was_not_started() -> None:
-    await WebSocketListener("127.0.0.1", 0, lambda _: None).close()
-
-
 def test_the_answer_of_the_rfc() -> None:
     assert answer_upgrade(UPGRADE.rstrip().encode()) == SWITCHING + b"\r\n"
 
@@ -311,5 +289,5 @@ async def test_nothing_is_kept_of_what_comes_after_the_end(raw: Raw) -> None:
 
 async def _first(connections: set[Any]) -> Any:
     while not connections:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # until the loop has accepted it
     return next(iter(connections))

@@ -1,8 +1,7 @@
 """Client transactions: one request of ours to its final response (RFC 3261 17.1 with RFC 6026).
 
-Two machines as tables, one row per arrow of the RFC's figure. A missing row is a stray: late, duplicated, or absorbed
-already. What the machines put out goes into the one list of outputs of their user agent, in order: messages to send,
-and reports to whoever sent the request.
+Two machines as tables, one row per arrow of the RFC's figure. What the machines put out goes into the one list of
+outputs of their user agent, in order: messages to send, and reports to whoever sent the request.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from offhook.clock import Now, Timers
 from offhook.sip.flow import Send
 from offhook.sip.message import Request, Response
 from offhook.sip.timers import Timing
+from offhook.sip.transaction import Transaction
 
 if TYPE_CHECKING:
     from offhook.sip.outbox import Outbox
@@ -84,64 +84,29 @@ class ClientFinished:
 ClientReport = Answered | Unanswered | ClientFinished
 
 
-class ClientTransaction:
-    """What both kinds of client transaction share; `start` sends the request.
+class ClientTransaction(Transaction[State, Input]):
+    """What both kinds of client transaction share; `start` sends the request."""
 
-    `reliable`: the flow loses nothing and repeats nothing, so nothing is retransmitted (RFC 3261 17.1.1.2).
-    """
-
-    table: dict[tuple[State, Input], tuple[State, Action]] = {}
+    table: dict[tuple[State, Input], tuple[State, Callable[..., None]]]
+    timer_inputs = TIMERS
+    lost = Input.LOST
+    terminated = State.TERMINATED
 
     def __init__(
-        self,
-        request: Request,
-        flow: str,
-        *,
-        reliable: bool,
-        timers: Timers,
-        timing: Timing,
-        box: Outbox,
-        state: State,
+        self, request: Request, flow: str, *, reliable: bool, timers: Timers, timing: Timing, box: Outbox, state: State
     ) -> None:
-        self.request = request
-        self.flow = flow
-        self.state = state
-        self._reliable = reliable
-        self._timers = timers
-        self._timing = timing
-        self._box = box
+        super().__init__(request, flow, reliable=reliable, timers=timers, timing=timing, box=box, state=state)
         self._data = request.serialize()
-        self._pause = timing.t1
 
     def receive(self, response: Response, now: Now) -> None:
         """A response that matched this transaction came."""
         self._step(self._sort(response.status), now, response)
 
-    def handle_timer(self, timer: str, now: Now) -> None:
-        self._step(TIMERS[timer], now)
-
-    def lose(self, now: Now) -> None:
-        """The flow is gone: no response can come."""
-        self._step(Input.LOST, now)
-
-    def _sort(self, status: int) -> Input:
-        raise NotImplementedError
-
-    def _step(self, given: Input, now: Now, response: Response | None = None) -> None:
-        row = self.table.get((self.state, given))
-        if row is None:
-            return  # a stray
-        self.state, action = row
-        action(self, now, response)
-        if self.state is State.TERMINATED:
-            self._timers.cancel(self, *TIMERS)
-            self._box.put(ClientFinished(self))
+    def _report_end(self) -> None:
+        self._box.put(ClientFinished(self))
 
     def _send(self) -> None:
         self._box.put(Send(self.flow, self._data))
-
-    def _set(self, timer: Input, now: Now, seconds: float) -> None:
-        self._timers.set(self, timer.value, now.monotonic + seconds)
 
     def _pass_up(self, now: Now, response: Response | None) -> None:
         assert response is not None, "only responses are passed up"
@@ -152,12 +117,6 @@ class ClientTransaction:
 
     def _report_lost(self, now: Now, _: Response | None) -> None:
         self._box.put(Unanswered(self, Cause.LOST, now))
-
-    def _nothing(self, now: Now, _: Response | None) -> None:
-        """The arrow has no action."""
-
-
-Action = Callable[[ClientTransaction, Now, Response | None], None]
 
 
 class InviteClientTransaction(ClientTransaction):

@@ -7,7 +7,8 @@ from typing import Any
 
 from offhook.errors import RemoteError
 from offhook.sip.fields import Address
-from offhook.sip.message import Headers, Request, Response
+from offhook.sip.headers import Headers
+from offhook.sip.message import Request, Response
 from offhook.sip.uri import Uri
 
 RESTORE_GAP = 1000

@@ -13,7 +13,8 @@ from typing import Final
 from offhook.clock import Ids, Now
 from offhook.errors import LocalError, ParseError
 from offhook.sip.fields import Challenge, Credentials
-from offhook.sip.message import Headers, Request, Response
+from offhook.sip.headers import Headers
+from offhook.sip.message import Request, Response
 
 # Names of RFC 7616 section 6.1 in lower case, and what hashlib calls the function.
 _HASHES: Final = {"md5": "md5", "sha-256": "sha256", "sha-512-256": "sha512_256"}

@@ -176,7 +176,8 @@ class DisplayUpdated:
     name: str | None
     number: str | None
     attended: bool
-    """`X-FS-Attended-Transfer: true`: we were consulted and now have the customer."""
+    """`X-FS-Attended-Transfer: true`, or `X-FS-Lazy-Attended-Transfer` if we had not answered yet when it was made: we
+    were consulted and now have the customer."""
 
 
 # Transfers that we asked for

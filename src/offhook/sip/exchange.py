@@ -17,7 +17,8 @@ from offhook.sip.dialog import Numbering
 from offhook.sip.digest import DigestClient
 from offhook.sip.events import SipEvent
 from offhook.sip.flow import Send
-from offhook.sip.message import Headers, Request, Response
+from offhook.sip.headers import Headers
+from offhook.sip.message import Request, Response
 from offhook.sip.outbox import Outbox
 from offhook.sip.server_transaction import ServerTransaction
 from offhook.sip.style import Style

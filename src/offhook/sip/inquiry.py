@@ -7,8 +7,9 @@ from offhook.sip.dialog import Numbering
 from offhook.sip.events import RequestAnswered
 from offhook.sip.exchange import Answer, Endpoint, Exchange, Pairs
 from offhook.sip.fields import Address
+from offhook.sip.headers import Headers
 from offhook.sip.invite import Session
-from offhook.sip.message import Headers, Request
+from offhook.sip.message import Request
 
 NOT_OF_THE_SESSION = ("OPTIONS", "MESSAGE", "REFER", "SUBSCRIBE", "NOTIFY")
 """That one of these was not answered in time says nothing of the session (RFC 5057 5.2)."""

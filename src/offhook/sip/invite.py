@@ -23,6 +23,8 @@ from offhook.sip.server_transaction import ServerTransaction
 from offhook.sip.session_timer import SessionTimer
 from offhook.sip.subscription import Referral
 
+ATTENDED = ("X-FS-Attended-Transfer", "X-FS-Lazy-Attended-Transfer")
+"""FreeSWITCH tells who was consulted that the other party is the customer now; lazy: told of a consult that rang."""
 SESSION_TIMEOUT = ("Reason", 'SIP;cause=408;text="Session timeout"')
 
 
@@ -205,7 +207,7 @@ class Session:
         name, number = request.headers.get("X-FS-Display-Name"), request.headers.get("X-FS-Display-Number")
         if name is None and number is None:
             return False
-        attended = (request.headers.get("X-FS-Attended-Transfer") or "").lower() == "true"
+        attended = any((request.headers.get(name) or "").lower() == "true" for name in ATTENDED)
         self.endpoint.emit(DisplayUpdated(self.id, name, number, attended))
         return True
 

@@ -13,7 +13,8 @@ from typing import Final
 
 from offhook.errors import ParseError
 from offhook.sip.grammar import TOKEN, key, known_key, number
-from offhook.sip.message import Headers, Request, Response
+from offhook.sip.headers import Headers
+from offhook.sip.message import Request, Response
 
 MAX_MESSAGE: Final = 64 * 1024
 """Octets of a message with its body."""

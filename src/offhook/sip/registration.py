@@ -15,7 +15,8 @@ from offhook.sip.account import Account
 from offhook.sip.dialog import RESTORE_GAP, Numbering
 from offhook.sip.events import Registered, RegistrationFailed
 from offhook.sip.exchange import Answer, Endpoint, Exchange
-from offhook.sip.message import Headers, Request, Response
+from offhook.sip.headers import Headers
+from offhook.sip.message import Request, Response
 from offhook.sip.uri import Uri
 from offhook.sip.whereabouts import Whereabouts
 

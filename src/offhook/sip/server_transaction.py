@@ -1,6 +1,6 @@
 """Server transactions: one request of a peer and our responses to it (RFC 3261 17.2 with RFC 6026).
 
-Two machines as tables, one row per arrow of the RFC's figure; a missing row is a stray.
+Two machines as tables, one row per arrow of the RFC's figure.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from offhook.clock import Now, Timers
 from offhook.sip.flow import Send
 from offhook.sip.message import Request, Response
 from offhook.sip.timers import Timing
+from offhook.sip.transaction import Transaction
 
 if TYPE_CHECKING:
     from offhook.sip.outbox import Outbox
@@ -83,13 +84,16 @@ class ServerFinished:
 ServerReport = Asked | Acknowledged | Cancelled | ServerFinished
 
 
-class ServerTransaction:
+class ServerTransaction(Transaction[State, Input]):
     """What both kinds of server transaction share. Responses go on the flow that the request came on.
 
     RFC 3261 §18.2.2: so they reach whoever sent it, whatever its Via says.
     """
 
-    table: dict[tuple[State, Input], tuple[State, Action]] = {}
+    table: dict[tuple[State, Input], tuple[State, Callable[..., None]]]
+    timer_inputs = TIMERS
+    lost = Input.LOST
+    terminated = State.TERMINATED
 
     def __init__(
         self,
@@ -103,16 +107,9 @@ class ServerTransaction:
         box: Outbox,
         state: State,
     ) -> None:
-        self.request = request
-        self.flow = flow
+        super().__init__(request, flow, reliable=reliable, timers=timers, timing=timing, box=box, state=state)
         self.key = key
-        self.state = state
-        self._reliable = reliable
-        self._timers = timers
-        self._timing = timing
-        self._box = box
         self._data: bytes | None = None
-        self._pause = timing.t1
 
     @property
     def answered(self) -> bool:
@@ -127,28 +124,8 @@ class ServerTransaction:
         """Give a response. After the final one only further 2xx to an INVITE are sent, the rest is dropped."""
         self._step(self._sort(response.status), now, response)
 
-    def handle_timer(self, timer: str, now: Now) -> None:
-        self._step(TIMERS[timer], now)
-
-    def lose(self, now: Now) -> None:
-        """The flow is gone."""
-        self._step(Input.LOST, now)
-
-    def _sort(self, status: int) -> Input:
-        raise NotImplementedError
-
-    def _step(self, given: Input, now: Now, response: Response | None = None) -> None:
-        row = self.table.get((self.state, given))
-        if row is None:
-            return  # a stray
-        self.state, action = row
-        action(self, now, response)
-        if self.state is State.TERMINATED:
-            self._timers.cancel(self, *TIMERS)
-            self._box.put(ServerFinished(self))
-
-    def _set(self, timer: Input, now: Now, seconds: float) -> None:
-        self._timers.set(self, timer.value, now.monotonic + seconds)
+    def _report_end(self) -> None:
+        self._box.put(ServerFinished(self))
 
     def _send(self, now: Now, response: Response | None) -> None:
         assert response is not None, "there is something to send"
@@ -158,12 +135,6 @@ class ServerTransaction:
     def _send_again(self, now: Now, _: Response | None) -> None:
         if self._data is not None:
             self._box.put(Send(self.flow, self._data))
-
-    def _nothing(self, now: Now, _: Response | None) -> None:
-        """The arrow has no action."""
-
-
-Action = Callable[[ServerTransaction, Now, Response | None], None]
 
 
 class InviteServerTransaction(ServerTransaction):

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from offhook.clock import Ids
-from offhook.sip.message import Headers, Request, Response
+from offhook.sip.headers import Headers
+from offhook.sip.message import Request, Response
 
 REST = "*"
 """Stands in `Style.order` for every header that is not named there."""

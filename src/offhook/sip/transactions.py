@@ -7,11 +7,7 @@ from collections.abc import Callable
 
 from offhook.clock import Now, Timers
 from offhook.sip import client_transaction, server_transaction
-from offhook.sip.client_transaction import (
-    ClientTransaction,
-    InviteClientTransaction,
-    NonInviteClientTransaction,
-)
+from offhook.sip.client_transaction import ClientTransaction, InviteClientTransaction, NonInviteClientTransaction
 from offhook.sip.message import Request, Response
 from offhook.sip.outbox import Outbox
 from offhook.sip.server_transaction import (

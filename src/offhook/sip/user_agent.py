@@ -15,39 +15,24 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from offhook.clock import Ids, Now, Timers
-from offhook.errors import RemoteError, StateError
+from offhook.errors import StateError
 from offhook.sip import invite, subscription
 from offhook.sip.account import Account
-from offhook.sip.client_transaction import Answered, ClientFinished, Unanswered
-from offhook.sip.connectivity import Connectivity, ServerFlowLost
+from offhook.sip.attachment import Attachment
 from offhook.sip.dialog import Dialog
-from offhook.sip.digest import DigestClient
-from offhook.sip.events import SipEvent, Unregistered
-from offhook.sip.exchange import Endpoint, Flow
+from offhook.sip.events import SipEvent
+from offhook.sip.exchange import Endpoint
 from offhook.sip.fields import Address, Replaces
-from offhook.sip.flow import (
-    FlowAlive,
-    FlowClosed,
-    FlowFailed,
-    FlowInput,
-    FlowOpened,
-    FlowOutput,
-    FlowReceived,
-)
+from offhook.sip.flow import FlowInput, FlowOutput
 from offhook.sip.inquiry import Inquiry, outside
 from offhook.sip.invite import Session
 from offhook.sip.invite_client import OutgoingSession
 from offhook.sip.invite_server import IncomingSession
-from offhook.sip.message import PHRASES, Request, Response
-from offhook.sip.parser import parse_message
-from offhook.sip.reception import Reception
-from offhook.sip.registration import Registration
-from offhook.sip.server_transaction import Acknowledged, Asked, Cancelled, ServerFinished
+from offhook.sip.phrases import PHRASES
 from offhook.sip.style import Style
 from offhook.sip.subscription import Referral
 from offhook.sip.timers import Timing
 from offhook.sip.uri import Uri
-from offhook.sip.whereabouts import Whereabouts
 
 __all__ = ["Account", "SessionView", "Style", "Timing", "UserAgent"]
 
@@ -96,103 +81,43 @@ class UserAgent:
             style = replace(style, fields={**style.fields, "User-Agent": product})
         self.timers = timers
         self._endpoint = Endpoint(style, timers, ids, timing or Timing())
-        self._reception = Reception(self._endpoint, pass_up)
-        self._account = account
-        self._ready: list[FlowOutput | SipEvent] = []
-        self._stopping = False
-        self._registering = True
-        self._host = ""
-        self._registration: Registration | None = None
-        self._connectivity: Connectivity | None = None
-        self._whereabouts: Whereabouts | None = None
-        if account is not None:
-            self._host = f"{ids.token(96)}.invalid"
-            self._endpoint.returns = True
-            self._endpoint.session_expires, self._endpoint.redirects = account.session_expires, account.redirects
-            self._endpoint.digest = DigestClient(
-                account.user, account.password, account.realm, ids=ids, domain=account.domain
-            )
-            self._connectivity = Connectivity(
-                self._endpoint, account.servers, name or account.user, self._own_address()
-            )
-            self._take_host(account)
-
-    def _take_host(self, account: Account) -> None:
-        self._whereabouts = Whereabouts(self._endpoint, account, self._host)
-        self._registration = Registration(self._endpoint, account, self._whereabouts)
+        self._attachment = Attachment(self._endpoint, account, name, pass_up)
 
     def __len__(self) -> int:
         """How many transactions, sessions and unanswered requests there are."""
-        return len(self._endpoint.transactions) + len(self._endpoint.sessions) + len(self._reception)
+        return len(self._endpoint.transactions) + len(self._endpoint.sessions) + self._attachment.unanswered
 
     # The verbs
 
     def receive(self, given: FlowInput, now: Now) -> None:
         """What a transport tells."""
-        match given:
-            case FlowReceived(flow, data):
-                self._receive_message(flow, data, now)
-            case FlowOpened():
-                self._flow_opened(given, now)
-            case FlowFailed(flow, reason):
-                if self._is_ours(flow):
-                    self._ours.failed(reason, now)
-            case FlowClosed(flow, reason):
-                self._flow_closed(flow, reason, now)
-            case FlowAlive(flow):
-                if self._is_ours(flow):
-                    self._ours.heard(now)
-        self._settle()
+        self._attachment.receive(given, now)
 
     def outputs(self) -> list[FlowOutput | SipEvent]:
         """What is to be done and what happened since the last call, in order."""
-        self._settle()
-        ready, self._ready = self._ready, []
-        return ready
-
-    def handle_timer(self, timer: str, now: Now) -> None:
-        """Un-registering takes too long."""
-        self._finish_stop(now)
+        return self._attachment.outputs()
 
     # The way to the server
 
     @property
     def connected(self) -> bool:
-        return self._connectivity is not None and self._connectivity.connected
+        return self._attachment.connected
 
     @property
     def registered(self) -> bool:
-        return self._registration is not None and self._registration.registered
+        return self._attachment.registered
 
     def start(self, now: Now, *, register: bool = True) -> None:
         """Connect, and register once connected; both are kept up until `stop`."""
-        self._stopping = False
-        self._registering = register
-        self._ours.start(now)
-        if register:
-            self.register(now)
-        self._settle()
+        self._attachment.start(now, register)
 
     def register(self, now: Now) -> None:
         """Register now: again, or after the credentials were refused."""
-        if self._registration is None:
-            raise StateError("there is no account")
-        self._registering = True
-        self._registration.register(now)
-        self._settle()
+        self._attachment.register(now)
 
     def stop(self, now: Now) -> None:
         """Un-register, close the flow; told by `Unregistered`. Sessions are not ended by it."""
-        registration = self._registration
-        if registration is None:
-            raise StateError("there is no account")
-        self._stopping = True
-        registration.leave(now)
-        if self._has_left(registration):
-            self._finish_stop(now)
-        else:
-            self.timers.set(self, "leave", now.monotonic + self._endpoint.timing.leave)
-        self._settle()
+        self._attachment.stop(now)
 
     # Sessions
 
@@ -232,7 +157,7 @@ class UserAgent:
             endpoint,
             "INVITE",
             target,
-            from_=from_ or self._own_address(),
+            from_=from_ or self._attachment.address(),
             to=to or Address(None, Uri.parse(target)),
             headers=tuple(headers),
             body=b"" if offer is None else offer.encode(),
@@ -247,7 +172,7 @@ class UserAgent:
         )
         made.start(request, offer, now)
         endpoint.remember(made)
-        self._settle()
+        self._attachment.settle()
         return id
 
     def ring(
@@ -263,30 +188,30 @@ class UserAgent:
         """A provisional response to an incoming call; with `body`, the answer, it is early media."""
         called = self._incoming(session, contact)
         called.ring(status, body, tuple(headers), now)
-        self._settle()
+        self._attachment.settle()
 
     def accept(
         self, session: str, answer: str, now: Now, *, headers: Headers = (), contact: Address | None = None
     ) -> None:
         """Take an incoming call: 200 with our answer (our offer where the INVITE had none)."""
         self._incoming(session, contact).accept(answer, tuple(headers), now)
-        self._settle()
+        self._attachment.settle()
 
     def reject(self, session: str, status: int, now: Now, *, phrase: str | None = None, headers: Headers = ()) -> None:
         """Refuse an incoming call with a status of 300 or more."""
         self._incoming(session).reject(status, phrase, tuple(headers), now)
-        self._settle()
+        self._attachment.settle()
 
     def hangup(self, session: str, now: Now, *, headers: Headers = ()) -> None:
         """End a session by whatever fits its state: CANCEL, BYE, or 480 to a call that rings here."""
         self._session(session).hang_up(now, tuple(headers))
-        self._settle()
+        self._attachment.settle()
 
     def reinvite(self, session: str, offer: str | None, now: Now, *, headers: Headers = ()) -> None:
         """Offer anew; waits for what is under way already. `offer` None asks for the peer's offer."""
         found = self._established(session)
         found.renegotiation.offer("INVITE", offer, tuple(headers), now)
-        self._settle()
+        self._attachment.settle()
 
     def update(self, session: str, now: Now, *, offer: str | None = None, headers: Headers = ()) -> str | None:
         """UPDATE (RFC 3311). With `offer` as `reinvite`; without, a request whose id is returned."""
@@ -294,18 +219,18 @@ class UserAgent:
             asked = self._session(session).timer.ask()
             return self.request("UPDATE", None, now, session=session, headers=(*headers, *asked))
         self._established(session).renegotiation.offer("UPDATE", offer, tuple(headers), now)
-        self._settle()
+        self._attachment.settle()
         return None
 
     def answer(self, session: str, answer: str, now: Now) -> None:
         """Answer `OfferReceived`; where that had no offer, with our offer."""
         self._session(session).answer(answer, now)
-        self._settle()
+        self._attachment.settle()
 
     def refuse(self, session: str, status: int, now: Now) -> None:
         """Refuse `OfferReceived` (488, 491): the session goes on as it was."""
         self._session(session).renegotiation.refuse(status, now)
-        self._settle()
+        self._attachment.settle()
 
     def session(self, session: str) -> SessionView:
         """How a session stands. StateError where it is not known (any more)."""
@@ -367,11 +292,11 @@ class UserAgent:
         if target is None:
             raise StateError("a transfer needs a target")
         dialog = found.request_dialog()
-        by = referred_by or (self._own_address() if dialog is None else Address(None, dialog.local.uri))
+        by = referred_by or (self._attachment.address() if dialog is None else Address(None, dialog.local.uri))
         fields = (("Refer-To", subscription.refer_to(target, replaces)), ("Referred-By", str(by)))  # RFC 3892 §3
         referral = Referral(self._endpoint, found)
         referral.start((*fields, *headers), now)
-        self._settle()
+        self._attachment.settle()
         return referral.id
 
     def notify(
@@ -423,7 +348,7 @@ class UserAgent:
                 endpoint,
                 method,
                 target,
-                from_=from_ or self._own_address(),
+                from_=from_ or self._attachment.address(),
                 to=to or Address(None, Uri.parse(target)),
                 headers=tuple(headers),
                 body=body.encode(),
@@ -432,7 +357,7 @@ class UserAgent:
             endpoint.send(
                 request, inquiry, numbering, now, flow=flow, contact=None if contact is None else str(contact)
             )
-        self._settle()
+        self._attachment.settle()
         return inquiry.id
 
     def respond(
@@ -447,16 +372,16 @@ class UserAgent:
         body: str | None = None,
     ) -> None:
         """Answer a `RequestReceived` that was not answered."""
-        self._reception.respond(
+        self._attachment.reception.respond(
             key, status, now, phrase=phrase, headers=tuple(headers), content_type=content_type, body=body
         )
-        self._settle()
+        self._attachment.settle()
 
     # What outlives the process
 
     def snapshot(self, now: Now) -> dict[str, Any]:
         """Registration and established sessions as JSON; no password, and wall time only."""
-        account = self._account
+        account = self._attachment.account
         sessions = [session.snapshot() for session in self._endpoint.sessions.values()]
         return {
             "version": 1,
@@ -474,8 +399,7 @@ class UserAgent:
                 "redirects": account.redirects,
                 "instance": account.instance,
             },
-            "host": self._host,
-            "registration": None if self._registration is None else self._registration.snapshot(),
+            **self._attachment.snapshot(),
             "sessions": [session for session in sessions if session is not None],
         }
 
@@ -502,10 +426,7 @@ class UserAgent:
         agent = cls(account, timers=timers, ids=ids, timing=timing, style=style, name=name, pass_up=pass_up)
         endpoint = agent._endpoint
         if account is not None:
-            agent._host = snapshot["host"]
-            agent._take_host(account)
-            assert agent._registration is not None, "an account has a registration"
-            agent._registration.restore(snapshot["registration"])
+            agent._attachment.restore(snapshot)
         for kept in snapshot["sessions"]:
             session: Session
             if kept["role"] == OutgoingSession.role:
@@ -518,20 +439,6 @@ class UserAgent:
         return agent
 
     # Inside
-
-    @property
-    def _ours(self) -> Connectivity:
-        if self._connectivity is None:
-            raise StateError("there is no account to connect")
-        return self._connectivity
-
-    def _is_ours(self, flow: str) -> bool:
-        return self._connectivity is not None and self._connectivity.flow == flow
-
-    def _own_address(self) -> Address:
-        if self._account is None:
-            raise StateError("a request without an account needs a From")
-        return Address(None, Uri.sip(self._account.user, self._account.domain))
 
     def _name_of(self, session: str) -> Replaces:
         dialog = self._session(session).request_dialog()
@@ -558,117 +465,3 @@ class UserAgent:
         if contact is not None:
             session.contact = str(contact)
         return session
-
-    def _receive_message(self, flow: str, data: bytes, now: Now) -> None:
-        if flow not in self._endpoint.flows:
-            return
-        if self._is_ours(flow):
-            self._ours.heard(now)
-        try:
-            message = parse_message(data)
-            # Without these nothing can be answered.
-            _ = (message.via, message.from_, message.to, message.call_id, message.cseq)
-            if isinstance(message, Request):
-                self._endpoint.hear(flow, message)
-                transport = self._endpoint.flows[flow].transport
-                self._endpoint.transactions.receive_request(message, flow, now, transport)
-            elif isinstance(message, Response):
-                message.validate()
-                if self._is_ours(flow) and self._whereabouts is not None and self._whereabouts.learn(message):
-                    self._move(now)
-                self._endpoint.transactions.receive_response(message, flow, now)
-        except RemoteError:
-            return  # what cannot be read cannot be answered
-
-    def _flow_opened(self, given: FlowOpened, now: Now) -> None:
-        endpoint, flow, transport = self._endpoint, given.flow, given.transport.upper()
-        if self._account is None:
-            known = transport or endpoint.style.transport
-            endpoint.flows[flow] = Flow(given.local, given.remote, known, certain=bool(transport))
-        elif self._is_ours(flow) and not self.connected:
-            self._ours.opened(given.local, given.remote, transport, now)
-            moved = self._whereabouts is not None and self._whereabouts.opened(endpoint.flows[flow])
-            if self._registering and self._registration is not None:
-                self._registration.connected(now)
-            if moved:
-                self._move(now)
-            for session in list(endpoint.sessions.values()):
-                session.connected(now)
-
-    def _move(self, now: Now) -> None:
-        """Our Contact is another one: the peers of our sessions are to learn so, or they send to where nobody is."""
-        for session in list(self._endpoint.sessions.values()):
-            session.move(now)
-
-    def _flow_closed(self, flow: str, reason: str, now: Now) -> None:
-        if self._is_ours(flow):
-            self._ours.closed(reason, now)
-        elif self._endpoint.flows.pop(flow, None) is not None:
-            self._lose(flow, now)
-
-    def _lose(self, flow: str, now: Now) -> None:
-        """Whatever waits for something on this flow learns that it is gone."""
-        endpoint = self._endpoint
-        if self._registration is not None:
-            self._registration.lost(now)
-        endpoint.transactions.lose(flow, now)
-        self._settle()
-        for session in list(endpoint.sessions.values()):
-            session.lost(flow, now)
-
-    def _has_left(self, registration: Registration) -> bool:
-        """Whether nothing is under way that stopping should wait for: neither un-REGISTER nor a BYE."""
-        leaving = any(session.state is invite.State.LEAVING for session in self._endpoint.sessions.values())
-        return registration.left and not leaving
-
-    def _finish_stop(self, now: Now) -> None:
-        self.timers.cancel(self, "leave")
-        self._stopping = False
-        if self._registration is not None:
-            self._registration.forget()
-        self._ours.stop(now)
-        self._settle()
-        for session in list(self._endpoint.sessions.values()):
-            session.step(invite.Input.GIVE_UP, now)
-        self._endpoint.emit(Unregistered())
-
-    def _settle(self) -> None:
-        """Hand every report to whom it is for; what is left is for the owner."""
-        endpoint = self._endpoint
-        while (item := endpoint.box.take()) is not None:
-            match item:
-                case Answered(transaction, response, at):
-                    if transaction in endpoint.exchanges:
-                        endpoint.exchanges[transaction].receive(response, at)
-                    self._look_around(at)
-                case Unanswered(transaction, cause, at):
-                    if transaction in endpoint.exchanges:
-                        endpoint.exchanges[transaction].fail(cause, at)
-                    self._look_around(at)
-                case ClientFinished(transaction):
-                    endpoint.transactions.forget(transaction)
-                    endpoint.exchanges.pop(transaction, None)
-                case Asked(asked, at):
-                    self._reception.ask(asked, at)
-                case Acknowledged(_, _, at):
-                    self._reception.acknowledge(item, at)
-                case Cancelled(_, _, at):
-                    self._reception.cancel(item, at)
-                case ServerFlowLost(flow, at):
-                    self._lose(flow, at)
-                case ServerFinished(served):
-                    endpoint.transactions.forget(served)
-                    self._reception.finish(served)
-                case _:
-                    self._ready.append(item)
-
-    def _look_around(self, now: Now) -> None:
-        """What the outcome of a request means for the way to the server."""
-        registration = self._registration
-        if registration is None:
-            return
-        if self._stopping and self._has_left(registration):
-            self._finish_stop(now)
-        elif registration.suspicious:
-            registration.suspicious = False
-            self._ours.distrust(now)

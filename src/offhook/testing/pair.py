@@ -19,14 +19,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from offhook.clock import Now, Timers
-from offhook.sip.events import (
-    AnswerReceived,
-    Established,
-    InviteReceived,
-    Registered,
-    RequestReceived,
-    SipEvent,
-)
+from offhook.sip.events import AnswerReceived, Established, InviteReceived, Registered, RequestReceived, SipEvent
 from offhook.sip.fields import Address
 from offhook.sip.message import Request
 from offhook.sip.timers import Timing

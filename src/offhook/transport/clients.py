@@ -13,7 +13,6 @@ the next minute, so the next `OpenFlow` for the same domain goes to another serv
 from __future__ import annotations
 
 import asyncio
-import logging
 
 from offhook.errors import LocalError, StateError
 from offhook.sip.flow import (
@@ -31,12 +30,11 @@ from offhook.sip.flow import (
 )
 from offhook.sip.location import Reputation, Server, Target, parse_server
 from offhook.transport.base import Deliver, FlowPort, Trace
+from offhook.transport.opening import failure_of
 from offhook.transport.resolver import Resolver
 from offhook.transport.stream import StreamTransport
 from offhook.transport.udp import UdpTransport
 from offhook.transport.websocket_client import WebSocketTransport
-
-logger = logging.getLogger(__name__)
 
 LEAST_TRY = 1.0
 """Seconds that each target gets at least, as long as the time for the whole flow lasts."""
@@ -176,13 +174,7 @@ class ClientTransport:
 
     async def _find(self, search: _Search) -> None:
         """Ask DNS, then try the targets one after the other."""
-        try:
-            reason = await self._try_all(search)
-        except LocalError as error:
-            reason = str(error)
-        except Exception as error:
-            logger.exception("a bug: flow %s could not be opened", search.wanted.flow)
-            reason = f"internal error: {type(error).__name__}"
+        reason = await failure_of(self._try_all(search), search.wanted.flow)
         if reason and self._searches.get(search.wanted.flow) is search:
             self._fail(search, reason)
 

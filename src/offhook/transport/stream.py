@@ -10,7 +10,6 @@ A server's certificate has to be for the host of the URL, or for its `name` (RFC
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import os
 import socket
@@ -18,12 +17,11 @@ import ssl
 from collections.abc import Callable
 from typing import cast
 
-from offhook.errors import LocalError, ParseError, StateError
+from offhook.errors import LocalError, ParseError
 from offhook.sip.flow import (
     CloseFlow,
     FlowAlive,
     FlowClosed,
-    FlowFailed,
     FlowOpened,
     FlowOutput,
     FlowReceived,
@@ -34,12 +32,11 @@ from offhook.sip.flow import (
 from offhook.sip.location import DEFAULT_PORTS, Server, parse_server
 from offhook.sip.parser import KeepAlive, StreamParser
 from offhook.transport.base import CLOSE_TIMEOUT, MAX_MESSAGE, MAX_QUEUED, Deliver, Trace, address
-from offhook.transport.websocket_client import NAME_MISMATCH, client_tls
+from offhook.transport.listening import TcpListener
+from offhook.transport.opening import Opening, Openings
+from offhook.transport.tls import client_tls, refusal
 
 logger = logging.getLogger(__name__)
-
-HANDSHAKE_TIMEOUT = 5.0
-"""Seconds that a client of a TLS listener has for the handshake."""
 
 PING, PONG = b"\r\n\r\n", b"\r\n"
 
@@ -62,65 +59,33 @@ class StreamTransport:
         self.trace = trace
         self.flows: dict[str, Stream] = {}
         self._tls = client_tls(insecure_tls, ca_file)
-        self._opening: dict[str, asyncio.Task[None]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._closed = False
+        self._openings = Openings(deliver, self.flows, self._connect)
 
     def perform(self, output: FlowOutput) -> None:
         """Take an output; see `FlowPort`."""
         if isinstance(output, OpenFlow):
-            self._open(output)
+            self._openings.begin(output)
         elif (flow := self.flows.get(output.flow)) is not None:
             flow.perform(output)
-        elif isinstance(output, CloseFlow) and output.flow in self._opening:
-            self._opening[output.flow].cancel()
-            self._fail(output.flow, "closed before it was open")
+        elif isinstance(output, CloseFlow):
+            self._openings.give_up(output.flow)
 
     async def close(self) -> None:
         """Close every flow; see `FlowPort`."""
-        self._closed = True
+        self._openings.close()
         streams = list(self.flows.values())
-        for name in [*self._opening, *self.flows]:
-            self.perform(CloseFlow(name))
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        for stream in streams:
+            stream.close("closed by us")
+        await self._openings.wait_closed()
         await asyncio.gather(*(stream.lost for stream in streams))
 
-    def _open(self, output: OpenFlow) -> None:
-        if self._closed:
-            raise StateError("the transport is closed")
-        if output.flow in self.flows or output.flow in self._opening:
-            raise StateError(f"flow {output.flow} exists already")
-        task = asyncio.get_running_loop().create_task(self._connect(output), name=f"flow {output.flow}")
-        self._opening[output.flow] = task
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def _fail(self, name: str, reason: str) -> None:
-        del self._opening[name]
-        self.deliver(FlowFailed(name, reason))
-
-    async def _connect(self, output: OpenFlow) -> None:
-        """Connect; the flow is opened by `Stream.connection_made`, or its failure is told here."""
-        task = asyncio.current_task()
+    async def _connect(self, opening: Opening) -> str:
+        """Connect, and give the reason where that failed; the flow is opened by `Stream.connection_made`."""
 
         def name_flow() -> str | None:
-            if self._opening.get(output.flow) is not task:
-                return None  # closed meanwhile
-            del self._opening[output.flow]
-            return output.flow
+            return opening.flow if self._openings.opened(opening) else None
 
-        reason = ""
-        try:
-            server = server_of(output.url)
-            reason = await self._try(server, output.timeout, lambda: Stream(self, name_flow))
-        except LocalError as error:
-            reason = str(error)
-        except Exception as error:
-            logger.exception("a bug: flow %s could not be opened", output.flow)
-            reason = f"internal error: {type(error).__name__}"
-        if reason and self._opening.get(output.flow) is task:
-            self._fail(output.flow, reason)
+        return await self._try(server_of(opening.url), opening.timeout, lambda: Stream(self, name_flow))
 
     async def _try(self, server: Server, timeout: float, make: Callable[[], Stream]) -> str:
         """Connect; gives the reason where that failed."""
@@ -144,65 +109,13 @@ class StreamTransport:
         return ""
 
 
-class StreamListener:
-    """Accepts TCP flows on one address and names them.
+class StreamListener(TcpListener["Stream"]):
+    """Accepts TCP and TLS flows; see `TcpListener`."""
 
-    `ssl` makes it TLS. `name_flow` gives a name for each connection that must be unused; without it they are `tcp-1`,
-    `tcp-2` (or `tls-1` ..). Outputs for flows of others are passed over, so several listeners may be given each output.
-    """
+    schemes = ("tcp", "tls")
 
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        deliver: Deliver,
-        *,
-        ssl: ssl.SSLContext | None = None,
-        name_flow: Callable[[], str] | None = None,
-        trace: Trace | None = None,
-    ) -> None:
-        numbers = itertools.count(1)
-        scheme = "tls" if ssl else "tcp"
-        self.deliver = deliver
-        self.trace = trace
-        self.name_flow = name_flow or (lambda: f"{scheme}-{next(numbers)}")
-        self.flows: dict[str, Stream] = {}
-        self._host = host
-        self._port = port
-        self._tls = ssl
-        self._server: asyncio.Server | None = None
-
-    async def start(self) -> int:
-        """Listen; gives the port, which the system chose where it was 0. Raises OSError where the address is taken."""
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: Stream(self, self.name_flow),
-            self._host,
-            self._port,
-            ssl=self._tls,
-            ssl_handshake_timeout=HANDSHAKE_TIMEOUT if self._tls else None,
-            ssl_shutdown_timeout=CLOSE_TIMEOUT if self._tls else None,
-            backlog=1024,
-        )
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
-
-    def perform(self, output: FlowOutput) -> None:
-        """Take an output; see `FlowPort`. Raises StateError for OpenFlow: a listener opens nothing."""
-        if isinstance(output, OpenFlow):
-            raise StateError("a listener opens no flows")
-        if (flow := self.flows.get(output.flow)) is not None:
-            flow.perform(output)
-
-    async def close(self) -> None:
-        """Listen no more and close every flow, telling so; see `FlowPort`."""
-        if self._server is None:
-            return
-        self._server.close()
-        streams = list(self.flows.values())
-        for stream in streams:
-            stream.close("closed by us")
-        await asyncio.gather(*(stream.lost for stream in streams))
-        await self._server.wait_closed()
+    def _accept(self) -> Stream:
+        return Stream(self, self.name_flow)
 
 
 class Stream(asyncio.Protocol):
@@ -384,11 +297,7 @@ def server_of(url: str) -> Server:
 def explain(error: Exception, where: str, secure: bool) -> str:
     """Why a connection could not be opened and, where there is one, the remedy."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        remedy = "Give the certificate of its authority with --ca-file FILE"
-        if error.verify_code in NAME_MISMATCH:
-            remedy = "Connect by the name that the certificate is for"
-        remedy += ", or accept any with --insecure-tls"
-        return f"the certificate of {where} is refused: {error.verify_message}. {remedy}"
+        return refusal(where, error.verify_code, error.verify_message)
     if isinstance(error, socket.gaierror | UnicodeError):
         return f"the name of {where} cannot be resolved: {reason_of(error)}"
     if isinstance(error, ssl.SSLError):

@@ -21,9 +21,7 @@ import errno
 import itertools
 import logging
 import os
-import secrets
 import socket
-import struct
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
@@ -32,7 +30,6 @@ from offhook.sip.flow import (
     CloseFlow,
     FlowAlive,
     FlowClosed,
-    FlowFailed,
     FlowOpened,
     FlowOutput,
     FlowReceived,
@@ -42,6 +39,8 @@ from offhook.sip.flow import (
 )
 from offhook.sip.location import DEFAULT_PORTS, Server, parse_server
 from offhook.transport.base import MAX_QUEUED, Deliver, Trace, address, is_keep_alive
+from offhook.transport.opening import Opening, Openings
+from offhook.transport.stun import Peer, Prober, is_stun
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +53,6 @@ SAFE_DATAGRAM = 1300
 REFUSAL_WAIT = 0.1
 """Seconds for the news that nobody listens at a server; it comes at once where the server is near."""
 
-PROBE_TIMES = (0.5, 1.5, 3.5)
-"""Seconds after which an unanswered STUN request is sent again (RFC 5389 7.2.1)."""
-
 IDLE_TIMEOUT = 3700.0
 """Seconds after which a listener forgets a peer that sends nothing: longer than registrations last."""
 MAX_FLOWS = 10_000
@@ -64,13 +60,6 @@ MAX_FLOWS = 10_000
 
 HARMLESS = (errno.EMSGSIZE, errno.ENOBUFS, errno.EAGAIN, errno.EINTR)
 """Errors that mean that one datagram was not sent, and no more."""
-
-BINDING_REQUEST, BINDING_SUCCESS, BINDING_ERROR = 0x0001, 0x0101, 0x0111
-XOR_MAPPED_ADDRESS = 0x0020
-MAGIC_COOKIE = 0x2112A442
-
-Peer = tuple[str, int] | tuple[str, int, int, int]
-"""A socket address, as the socket gives it."""
 
 
 class _Outlet(Protocol):
@@ -92,14 +81,12 @@ class UdpTransport:
         self.deliver = deliver
         self.trace = trace
         self.flows: dict[str, _Association] = {}
-        self._opening: dict[str, asyncio.Task[None]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._closed = False
+        self._openings = Openings(deliver, self.flows, self._connect)
 
     def perform(self, output: FlowOutput) -> None:
         """Take an output; see `FlowPort`."""
         if isinstance(output, OpenFlow):
-            self._open(output)
+            self._openings.begin(output)
         elif (flow := self.flows.get(output.flow)) is not None:
             if isinstance(output, Send):
                 flow.send(output.data)
@@ -107,48 +94,25 @@ class UdpTransport:
                 flow.probe()
             elif isinstance(output, CloseFlow):
                 flow.close("closed by us")
-        elif isinstance(output, CloseFlow) and output.flow in self._opening:
-            self._opening[output.flow].cancel()
-            self._fail(output.flow, "closed before it was open")
+        elif isinstance(output, CloseFlow):
+            self._openings.give_up(output.flow)
 
     async def close(self) -> None:
         """Close every flow; see `FlowPort`."""
-        self._closed = True
-        for name in [*self._opening, *self.flows]:
-            self.perform(CloseFlow(name))
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        self._openings.close()
+        for flow in list(self.flows.values()):
+            flow.close("closed by us")
+        await self._openings.wait_closed()
         await asyncio.sleep(0)  # the loop closes the sockets in its next turn
 
-    def _open(self, output: OpenFlow) -> None:
-        if self._closed:
-            raise StateError("the transport is closed")
-        if output.flow in self.flows or output.flow in self._opening:
-            raise StateError(f"flow {output.flow} exists already")
-        task = asyncio.get_running_loop().create_task(self._connect(output), name=f"flow {output.flow}")
-        self._opening[output.flow] = task
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def _fail(self, name: str, reason: str) -> None:
-        del self._opening[name]
-        self.deliver(FlowFailed(name, reason))
-
-    async def _connect(self, output: OpenFlow) -> None:
+    async def _connect(self, opening: Opening) -> str:
         try:
-            async with asyncio.timeout(output.timeout):
-                reason = await self._try_all(output.flow, server_of(output.url))
-        except LocalError as error:
-            reason = str(error)
+            async with asyncio.timeout(opening.timeout):
+                return await self._try_all(opening, server_of(opening.url))
         except TimeoutError:
-            reason = f"the name of the server was not resolved within {output.timeout:g} s"
-        except Exception as error:
-            logger.exception("a bug: flow %s could not be opened", output.flow)
-            reason = f"internal error: {type(error).__name__}"
-        if reason and self._opening.get(output.flow) is asyncio.current_task():
-            self._fail(output.flow, reason)
+            return f"the name of the server was not resolved within {opening.timeout:g} s"
 
-    async def _try_all(self, name: str, server: Server) -> str:
+    async def _try_all(self, opening: Opening, server: Server) -> str:
         """Connect to the first address that does not refuse; else gives the reason."""
         assert server.port is not None, "server_of gave it"
         loop = asyncio.get_running_loop()
@@ -166,15 +130,16 @@ class UdpTransport:
                 bound.close()
                 reason = explain(error)
                 continue
-            _, association = await loop.create_datagram_endpoint(lambda: _Association(self, name), sock=bound)
+            _, association = await loop.create_datagram_endpoint(lambda: _Association(self, opening), sock=bound)
             reason = await association.settle()
             if not reason:
                 return ""
         return f"{server.where} cannot be reached: {reason}"
 
     def opened(self, association: _Association, local: str, remote: str) -> None:
-        """The association is usable: it is a flow from now on."""
-        del self._opening[association.name]
+        """The association is usable: it is a flow from now on, if that is still wanted."""
+        if not self._openings.opened(association.opening):
+            return
         self.flows[association.name] = association
         self.deliver(FlowOpened(association.name, local, remote, "UDP"))
 
@@ -187,11 +152,12 @@ class UdpTransport:
 class _Association(asyncio.DatagramProtocol):
     """One connected socket."""
 
-    def __init__(self, owner: UdpTransport, name: str) -> None:
-        self.name = name
+    def __init__(self, owner: UdpTransport, opening: Opening) -> None:
+        self.name = opening.flow
+        self.opening = opening
         self._owner = owner
         self._sender: _Sender
-        self._prober: _Prober
+        self._prober: Prober
         self._transport: _Outlet
         self._settled = asyncio.get_running_loop().create_future()
         self._open = False
@@ -201,7 +167,7 @@ class _Association(asyncio.DatagramProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(_Outlet, transport)
         self._sender = _Sender(self._transport, None, self._owner.trace)
-        self._prober = _Prober(self._sender)
+        self._prober = Prober(self._sender.put)
 
     async def settle(self) -> str:
         """Wait whether the server refuses; gives the reason then. Otherwise the flow is open afterwards."""
@@ -361,7 +327,7 @@ class _Correspondent:
         self.name = name
         self.peer = peer
         self.sender = sender
-        self.prober = _Prober(sender)
+        self.prober = Prober(sender.put)
         self.heard = now
 
 
@@ -447,74 +413,6 @@ class _Sender:
         """Any octets. What does not fit into the queue is lost, as datagrams may be."""
         if self._transport.get_write_buffer_size() + len(data) <= MAX_QUEUED:
             self._transport.sendto(data, self._peer)
-
-
-class _Prober:
-    """STUN with one peer: Binding requests of ours until one is answered, and answers to those of the peer."""
-
-    def __init__(self, sender: _Sender) -> None:
-        self._sender = sender
-        self._id = b""
-        self._timers: list[asyncio.TimerHandle] = []
-
-    def start(self) -> None:
-        """Ask, again and again if need be."""
-        self.stop()
-        self._id = secrets.token_bytes(12)
-        request = struct.pack("!HHI", BINDING_REQUEST, 0, MAGIC_COOKIE) + self._id
-        loop = asyncio.get_running_loop()
-        self._timers = [loop.call_later(at, self._sender.put, request) for at in PROBE_TIMES]
-        self._sender.put(request)
-
-    def stop(self) -> None:
-        """Wait for no answer any more."""
-        self._id = b""
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
-
-    def receive(self, data: bytes, peer: Peer) -> bytes | None:
-        """A STUN message. The answer to our request gives the mapped address in it, empty where there is none."""
-        kind, _, _ = struct.unpack_from("!HHI", data)
-        if kind == BINDING_REQUEST:
-            self._sender.put(binding_success(data[8:20], peer))
-        elif kind in (BINDING_SUCCESS, BINDING_ERROR) and self._id and data[8:20] == self._id:
-            self.stop()
-            return mapped_address(data)
-        return None
-
-
-def is_stun(data: bytes) -> bool:
-    """Whether that is STUN; no SIP message begins so (RFC 5626 8)."""
-    if len(data) < 20 or data[0] > 1:
-        return False
-    _, length, cookie = struct.unpack_from("!HHI", data)
-    return bool(cookie == MAGIC_COOKIE and length == len(data) - 20)
-
-
-def binding_success(id: bytes, peer: Peer) -> bytes:
-    """The answer to a Binding request: by which address we see the peer (RFC 5389 15.2)."""
-    host, port = peer[0].partition("%")[0], peer[1]
-    family, packed = (2, socket.inet_pton(socket.AF_INET6, host)) if ":" in host else (1, socket.inet_aton(host))
-    pad = (struct.pack("!I", MAGIC_COOKIE) + id)[: len(packed)]
-    masked = bytes(one ^ other for one, other in zip(packed, pad, strict=True))
-    value = struct.pack("!BBH", 0, family, port ^ (MAGIC_COOKIE >> 16)) + masked
-    attribute = struct.pack("!HH", XOR_MAPPED_ADDRESS, len(value)) + value
-    return struct.pack("!HHI", BINDING_SUCCESS, len(attribute), MAGIC_COOKIE) + id + attribute
-
-
-def mapped_address(data: bytes) -> bytes:
-    """The XOR-MAPPED-ADDRESS of a STUN message as it stands there; empty where there is none."""
-    at = 20
-    while at + 4 <= len(data):
-        kind, length = struct.unpack_from("!HH", data, at)
-        if kind == XOR_MAPPED_ADDRESS:
-            value = data[at + 4 : at + 4 + length]
-            # For IPv6 the id of the message is mixed in: what is compared must not depend on it.
-            pad = bytes(4) + data[4:20]
-            return bytes(one ^ other for one, other in zip(value, pad[: len(value)], strict=False))
-        at += 4 + (length + 3) // 4 * 4
-    return b""
 
 
 def server_of(url: str) -> Server:

@@ -12,7 +12,6 @@ import asyncio
 import logging
 import os
 import socket
-import ssl
 from asyncio.trsock import TransportSocket
 from collections import deque
 from typing import Literal
@@ -21,7 +20,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp import ClientWSTimeout, WSMsgType
 
-from offhook.errors import ConfigError, StateError
+from offhook.errors import StateError
 from offhook.sip.flow import (
     CloseFlow,
     FlowAlive,
@@ -35,15 +34,13 @@ from offhook.sip.flow import (
     Send,
 )
 from offhook.transport.base import CLOSE_TIMEOUT, MAX_MESSAGE, MAX_QUEUED, Deliver, Trace, address, is_keep_alive
+from offhook.transport.tls import client_tls, refusal
 
 logger = logging.getLogger(__name__)
 
 PING = b"offhook!"
 FRAME_OVERHEAD = 64
 """What a queued frame counts beyond its octets, so that a flood of empty ones is bounded too."""
-
-NAME_MISMATCH = (62, 64)
-"""OpenSSL: the certificate is for another host name or address."""
 
 WebSocket = aiohttp.ClientWebSocketResponse[Literal[False]]
 
@@ -188,7 +185,7 @@ class _Flow:
         except asyncio.CancelledError:
             self._fail("given up")
             raise
-        except Exception as failure:
+        except Exception as failure:  # broad: whatever it was, the owner is told that the flow failed, and the log why
             logger.exception("a bug: flow %s could not be opened", self.name)
             self._fail(f"internal error: {type(failure).__name__}")
             return
@@ -200,7 +197,7 @@ class _Flow:
         reason = "the connection was lost"
         try:
             reason = await self._read(websocket)
-        except Exception:
+        except Exception:  # broad: a bug ends this flow, in good order and with a line in the log, and no other one
             logger.exception("a bug: flow %s failed", self.name)
         finally:
             await self._end(websocket, writer)
@@ -280,7 +277,7 @@ class _Flow:
                 await self._wake.wait()
         except (aiohttp.ClientError, OSError):
             return
-        except Exception:
+        except Exception:  # broad: nobody waits for this task; the flow is cut off, which its reader tells
             logger.exception("a bug: flow %s cannot write", self.name)
             self._cut_off()
 
@@ -325,19 +322,6 @@ async def refuse_redirects(
     return response
 
 
-def client_tls(insecure_tls: bool, ca_file: str | None) -> ssl.SSLContext:
-    """The TLS context of all flows."""
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except (OSError, ValueError) as error:
-        problem = f"{ca_file} cannot be read ({error})"
-        raise ConfigError("ca_file", problem, "Give a PEM file of certificates") from error
-    if insecure_tls:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
 def server_of(url: str) -> str:
     """`host:port` of a ws or wss URL, for sentences: nothing else of a URL is told, it may hold secrets."""
     try:
@@ -354,10 +338,7 @@ def explain(error: Exception, where: str, url: str) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         cause = error.certificate_error
         detail = getattr(cause, "verify_message", "") or str(cause)
-        remedy = "Give the certificate of its authority with --ca-file FILE"
-        if getattr(cause, "verify_code", 0) in NAME_MISMATCH:
-            remedy = "Connect by the name that the certificate is for"
-        return f"the certificate of {where} is refused: {detail}. {remedy}, or accept any with --insecure-tls"
+        return refusal(where, getattr(cause, "verify_code", 0), detail)
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"the name of {where} cannot be resolved: {error.os_error.strerror or error.os_error}"
     if isinstance(error, aiohttp.ClientConnectorSSLError):

@@ -17,29 +17,19 @@ import base64
 import datetime
 import hashlib
 import ipaddress
-import itertools
 import logging
 import ssl
 import struct
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from offhook.errors import ConfigError, StateError
-from offhook.sip.flow import (
-    CloseFlow,
-    FlowAlive,
-    FlowClosed,
-    FlowOpened,
-    FlowOutput,
-    FlowReceived,
-    OpenFlow,
-    Probe,
-    Send,
-)
-from offhook.transport.base import CLOSE_TIMEOUT, MAX_MESSAGE, MAX_QUEUED, Deliver, Trace, address, is_keep_alive
+from offhook.errors import ConfigError
+from offhook.sip.flow import CloseFlow, FlowAlive, FlowClosed, FlowOpened, FlowReceived, Probe, Send
+from offhook.transport.base import CLOSE_TIMEOUT, MAX_MESSAGE, MAX_QUEUED, address, is_keep_alive
+from offhook.transport.listening import HANDSHAKE_TIMEOUT, TcpListener
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +37,6 @@ ACCEPT_KEY = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """RFC 6455 §1.3."""
 
 MAX_HANDSHAKE = 8192
-HANDSHAKE_TIMEOUT = 5.0
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 NORMAL, PROTOCOL_ERROR = 1000, 1002
@@ -55,72 +44,13 @@ NORMAL, PROTOCOL_ERROR = 1000, 1002
 REFUSED = b"HTTP/1.1 400 Bad Request\r\nSec-WebSocket-Version: 13\r\n\r\n"
 
 
-class WebSocketListener:
-    """Accepts WebSocket flows on one address and names them.
+class WebSocketListener(TcpListener["_Connection"]):
+    """Accepts WebSocket flows, `ws:` and `wss:`; see `TcpListener`."""
 
-    `ssl` makes it `wss:`. `name_flow` gives a name for each connection that must be unused; without it they are `ws-1`,
-    `ws-2` (or `wss-1` ..). Outputs for flows of others are passed over, so several listeners may be given each output.
-    """
+    schemes = ("ws", "wss")
 
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        deliver: Deliver,
-        *,
-        ssl: ssl.SSLContext | None = None,
-        name_flow: Callable[[], str] | None = None,
-        trace: Trace | None = None,
-    ) -> None:
-        numbers = itertools.count(1)
-        scheme = "wss" if ssl else "ws"
-        self.deliver = deliver
-        self.trace = trace
-        self.name_flow = name_flow or (lambda: f"{scheme}-{next(numbers)}")
-        self.connections: set[_Connection] = set()
-        self.flows: dict[str, _Connection] = {}
-        self._host = host
-        self._port = port
-        self._tls = ssl
-        self._server: asyncio.Server | None = None
-
-    async def start(self) -> int:
-        """Listen; gives the port, which the system chose where it was 0. Raises OSError where the address is taken."""
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: _Connection(self),
-            self._host,
-            self._port,
-            ssl=self._tls,
-            ssl_handshake_timeout=HANDSHAKE_TIMEOUT if self._tls else None,
-            ssl_shutdown_timeout=CLOSE_TIMEOUT if self._tls else None,
-            backlog=1024,
-        )
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
-
-    def perform(self, output: FlowOutput) -> None:
-        """Take an output; see `FlowPort`. Raises StateError for OpenFlow: a listener opens nothing."""
-        if isinstance(output, OpenFlow):
-            raise StateError("a listener opens no flows")
-        connection = self.flows.get(output.flow)
-        if connection is None:
-            return
-        if isinstance(output, Send):
-            connection.send(output.data)
-        elif isinstance(output, Probe):
-            connection.probe()
-        elif isinstance(output, CloseFlow):
-            connection.close("closed by us", NORMAL)
-
-    async def close(self) -> None:
-        """Listen no more and close every flow, telling so; see `FlowPort`."""
-        if self._server is None:
-            return
-        self._server.close()
-        for connection in list(self.connections):
-            connection.close("closed by us", NORMAL)
-        await asyncio.gather(*(connection.lost for connection in self.connections))
-        await self._server.wait_closed()
+    def _accept(self) -> _Connection:
+        return _Connection(self)
 
 
 class Frame(NamedTuple):
@@ -175,7 +105,17 @@ class _Connection(asyncio.Protocol):
             del self._buffer[: frame.size]
             self._handle(frame)
 
-    def send(self, data: bytes) -> None:
+    def perform(self, output: Send | Probe | CloseFlow) -> None:
+        """Take an output for this flow."""
+        if isinstance(output, Send):
+            self._send(output.data)
+        elif isinstance(output, CloseFlow):
+            self.close("closed by us")
+        elif not self._reason:
+            self._probing = True
+            self._write(PING, b"offhook!")
+
+    def _send(self, data: bytes) -> None:
         if self._reason:
             return
         if len(data) > MAX_MESSAGE:
@@ -185,12 +125,7 @@ class _Connection(asyncio.Protocol):
             self._listener.trace(self._flow, True, data)
         self._write(TEXT, data)
 
-    def probe(self) -> None:
-        if not self._reason:
-            self._probing = True
-            self._write(PING, b"offhook!")
-
-    def close(self, reason: str, code: int | None) -> None:
+    def close(self, reason: str, code: int | None = NORMAL) -> None:
         """End the connection, with a close frame if there is a code for it; what was sent goes out first."""
         if self._reason:
             return
@@ -220,6 +155,7 @@ class _Connection(asyncio.Protocol):
         self._timer.cancel()
         self._buffer = bytearray(rest)
         self._flow = self._listener.name_flow()
+        self._listener.connections.discard(self)
         self._listener.flows[self._flow] = self
         local, remote = (address(self._transport.get_extra_info(end)) for end in ("sockname", "peername"))
         self._listener.deliver(FlowOpened(self._flow, local, remote))
@@ -234,7 +170,7 @@ class _Connection(asyncio.Protocol):
                 self._probing = False
                 deliver(FlowAlive(self._flow))
         elif frame.opcode == CLOSE:
-            self.close("closed by the peer", NORMAL)
+            self.close("closed by the peer")
         elif frame.opcode not in (CONTINUATION, TEXT, BINARY):
             self.close("closed by us: unknown frame", PROTOCOL_ERROR)
         elif not frame.final or frame.opcode == CONTINUATION:
