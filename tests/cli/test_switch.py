@@ -43,6 +43,14 @@ def test_what_is_wrong_is_said(given: tuple[str, ...], says: str, capsys: pytest
     assert says in capsys.readouterr().err
 
 
+def test_transfers_as_freeswitch_has_them_by_itself() -> None:
+    assert arguments("--stock-transfers").stock_transfers and not arguments().stock_transfers
+
+
+def test_whom_it_imitates() -> None:
+    assert (arguments().imitate, arguments("--imitate", "efcx").imitate) == ("freeswitch", "efcx")
+
+
 def test_users_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     users = tmp_path / "users.toml"
     users.write_text("[users.1000]\n")

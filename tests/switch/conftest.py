@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +22,7 @@ from offhook.media.engine import (
     OfferCreated,
 )
 from offhook.media.null import NullEngine
-from offhook.sip.events import InviteReceived, OfferReceived, SessionEnded
+from offhook.sip.events import InviteReceived, OfferReceived, RequestReceived, SessionEnded
 from offhook.sip.flow import CloseFlow, FlowAlive, FlowClosed, FlowOpened, FlowReceived, OpenFlow, Probe, Send
 from offhook.sip.style import Style
 from offhook.sip.uri import Uri
@@ -40,6 +41,7 @@ class Bench:
     clock: VirtualClock = field(default_factory=VirtualClock)
     settings: SwitchSettings = field(default_factory=SwitchSettings)
     listening: str = "127.0.0.1:5066"
+    directory: Directory = field(default_factory=Directory.sample)
     node: SwitchNode = field(init=False)
     engine: NullEngine = field(init=False)
     sent: list[tuple[str, bytes]] = field(default_factory=list)
@@ -52,7 +54,7 @@ class Bench:
     """By their connection."""
 
     def __post_init__(self) -> None:
-        self.node = SwitchNode(self.settings, Directory.sample(), ids=SeededIds(1))
+        self.node = SwitchNode(self.settings, self.directory, ids=SeededIds(1))
         self.engine = NullEngine(flavour="freeswitch")
         self.engine.start(self.told.append)
 
@@ -238,6 +240,26 @@ class Phone:
         body = f"Signal={digit}\r\nDuration=160\r\n"
         self.agent.info(session, "application/dtmf-relay", body, self.bench.now)
         self.bench.drain()
+
+    def say(self, session: str, event: str, **more: Any) -> None:
+        """A word, by INFO; its id is 1 unless given."""
+        body = json.dumps({"event": event, "id": "1", **more})
+        self.agent.info(session, "application/vnd.offhook+json", body, self.bench.now)
+        self.bench.drain()
+
+    @property
+    def words(self) -> list[Any]:
+        """What the switch has said by INFO."""
+        return self._told("INFO", "application/vnd.offhook+json")
+
+    @property
+    def messages(self) -> list[Any]:
+        """JSON that came by MESSAGE."""
+        return self._told("MESSAGE", "text/plain")
+
+    def _told(self, method: str, kind: str) -> list[Any]:
+        requests = [each.request for each in self.events if isinstance(each, RequestReceived)]
+        return [json.loads(each.text) for each in requests if each.method == method and each.is_of(kind)]
 
     @property
     def end(self) -> Any:

@@ -28,6 +28,11 @@ def test_a_refusal_is_passed_on_as_it_came(status: int) -> None:
     assert cause_of(status).status == status
 
 
+def test_a_reason_of_ones_own() -> None:
+    assert Cause.NORMAL_CLEARING.because("CONFERENCE") == 'Q.850;cause=16;text="CONFERENCE"'
+    assert Cause.ORIGINATOR_CANCEL.because("X") == 'SIP;cause=487;text="X"'
+
+
 def test_what_is_unknown() -> None:
     assert cause_of(499) is Cause.NORMAL_UNSPECIFIED
     assert (phrase_of(499), phrase_of(504)) == ("", "Gateway Time-out")

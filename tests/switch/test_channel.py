@@ -23,7 +23,7 @@ from offhook.sip.events import (
     RenegotiationFailed,
     SessionEnded,
 )
-from offhook.switch.channel import wants_display
+from offhook.switch.channel import supports
 from offhook.switch.core import Hold
 
 
@@ -119,7 +119,7 @@ def test_only_answered_channels_are_held(bench: Any) -> None:
     [(None, False), ("", False), ("send_info", False), ("update_display", True), ("send_info, update_display", True)],
 )
 def test_who_wants_to_be_told(support: str | None, wants: bool) -> None:
-    assert wants_display(support) is wants
+    assert supports(support, "update_display") is wants
 
 
 @pytest.mark.parametrize("kind", [CreateAnswer, CreateOffer, ApplyAnswer])

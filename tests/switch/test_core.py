@@ -8,8 +8,9 @@ from offhook.media.engine import CloseMedia, CreateAnswer, CreateOffer
 from offhook.sip.events import Established, RequestReceived, SessionEnded
 from offhook.sip.flow import FlowAlive, FlowFailed
 from offhook.sip.message import Request
+from offhook.sip.parser import parse_message
 from offhook.switch.causes import Cause
-from offhook.switch.core import HangUp, Hold, digit_of
+from offhook.switch.core import Deflect, HangUp, Hold, digit_of
 from offhook.switch.exchange import ChannelEnded
 
 
@@ -205,3 +206,19 @@ def test_what_is_dialled_cannot_become_a_header(bench: Any, number: str) -> None
     alice = bench.phone("1000")
     alice.call(number)
     assert alice.end.status == 400 and not bench.node.channels()
+
+
+def test_a_client_is_asked_to_call_somebody_else(bench: Any) -> None:
+    """uuid_deflect; our own agents decline (trace 19b)."""
+    alice, bob = bench.phone("1000"), bench.phone("1001")
+    alice.call("9196")
+    bob.call("1000")
+    bench.give(Deflect("1000", "1002"))
+    refers = [parse_message(data) for flow, data in bench.sent if data.startswith(b"REFER") and flow == alice.flow]
+    (refer,) = [each for each in refers if isinstance(each, Request)]
+    assert refer.headers.get("Refer-To") == "<sip:1002@127.0.0.1>"
+    assert any(data.startswith(b"SIP/2.0 603") for data in alice.sent)
+    sent = len(bench.sent)
+    bench.close(alice.flow)
+    bench.give(Deflect("1000", "1002"))
+    assert not [data for _, data in bench.sent[sent:] if data.startswith(b"REFER")]

@@ -7,7 +7,11 @@ from offhook.switch.dialplan import (
     Answer,
     AskDigits,
     CallUser,
+    Eavesdrop,
+    EnterQueue,
     Hangup,
+    JoinConference,
+    Monitor,
     Redirect,
     Respond,
     SendBack,
@@ -32,6 +36,14 @@ from offhook.switch.dialplan import (
         ("9486", (Hangup(Cause.USER_BUSY),)),
         ("9302", (Redirect("9196"),)),
         ("8488", (Respond(488),)),
+        ("3007", (Answer(), JoinConference("3007"))),
+        ("*441001", (Monitor("1001"),)),
+        ("*44alice", (Monitor("alice"),)),
+        ("779", (Eavesdrop(None),)),
+        ("881001", (Eavesdrop("1001"),)),
+        ("99887766-support", (EnterQueue("support", "99887766"),)),
+        ("a.b-support", (EnterQueue("support", "a.b"),)),
+        ("menu_3", (Transfer("5900"),)),
         ("menu_1", (Transfer("9196"),)),
         ("menu_1003", (Transfer("1003"),)),
         ("menu_9", (Hangup(),)),
@@ -43,9 +55,29 @@ def test_numbers(number: str, steps: tuple[Step, ...]) -> None:
     assert steps_for(number) == steps
 
 
-@pytest.mark.parametrize("number", ["", "4999", "10000", "100", "8200", "1000\n", "5901", "3000", "١٠٠٠", "menu"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        "",
+        "4999",
+        "10000",
+        "100",
+        "8200",
+        "1000\n",
+        "5901",
+        "30000",
+        "١٠٠٠",
+        "menu",
+        "*44",
+        "*441001-x y",
+        "881020",
+        "1-",
+        "-support",
+        "1-2-3",
+    ],
+)
 def test_the_rest_is_unknown(number: str) -> None:
-    assert steps_for(number) == (Hangup(Cause.NORMAL_CLEARING),)
+    assert steps_for(number) == ()
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from offhook.media.engine import CreateAnswer
+import pytest
+
+from offhook.media.engine import ApplyAnswer, CreateAnswer, Echo, FromPeer
 from offhook.sip.events import Established, Progress
 from offhook.switch.channel import Call, State
+from offhook.switch.wording import SwitchSettings
 
 
 def test_a_call_has_its_media_only_when_it_needs_it(bench: Any) -> None:
@@ -51,8 +55,41 @@ def test_a_caller_with_a_session_timer_that_does_not_refresh(bench: Any) -> None
     assert not bench.node.channels()
 
 
-def test_an_invite_without_offer_is_not_taken(bench: Any) -> None:
+@pytest.fixture
+def third(make_bench: Callable[..., Any]) -> Any:
+    """A switch with `enable-3pcc`."""
+    return make_bench(settings=SwitchSettings(enable_3pcc=True))
+
+
+def test_an_invite_without_offer_is_refused(bench: Any) -> None:
+    """Measured at FreeSWITCH in its stock configuration."""
     alice = bench.phone("1000")
     alice.agent.invite("sip:9196@127.0.0.1", None, bench.now)
     bench.drain()
-    assert alice.end.status == 488 and not bench.node.channels()
+    assert (alice.end.status, alice.end.reasons[0].text) == (480, "MANDATORY_IE_MISSING")
+    assert not bench.node.channels()
+
+
+def test_an_invite_without_offer_gets_one_in_the_200(third: Any) -> None:
+    bench = third
+    alice = bench.phone("1000")
+    session = alice.agent.invite("sip:9196@127.0.0.1", None, bench.now)
+    bench.drain()
+    alice.take_offer()
+    assert alice.have(Established) and bench.heard_by(bench.channel("1000").uuid) == [Echo()]
+    assert len(bench.performed(ApplyAnswer)) == 1
+    alice.hang_up(session)
+    assert not bench.node.channels()
+
+
+def test_who_sent_no_offer_is_rung_by_180(third: Any) -> None:
+    bench = third
+    alice, bob = bench.phone("1000"), bench.phone("1001")
+    alice.agent.invite("sip:1001@127.0.0.1", None, bench.now)
+    bench.drain()
+    bob.ring()
+    assert [each.status for each in alice.have(Progress)] == [100, 180]
+    bob.accept()
+    alice.take_offer()
+    a, b = bench.channel("1000").uuid, bench.channel("1001").uuid
+    assert bench.heard_by(a)[-1] == FromPeer(b) and bench.heard_by(b)[-1] == FromPeer(a)

@@ -11,7 +11,7 @@ import pytest
 from offhook.errors import ConfigError, StateError
 from offhook.sip.message import Request
 from offhook.switch.causes import Cause
-from offhook.switch.directory import Directory, User
+from offhook.switch.directory import Directory, Queue, User
 from offhook.switch.exchange import ChannelEnded, IvrDigits
 from offhook.switch.server import KEPT_DIGITS, Switch, SwitchConfig
 
@@ -22,6 +22,17 @@ async def switch() -> AsyncIterator[Switch]:
     await made.start()
     yield made
     await made.stop()
+
+
+def test_what_it_is_told_to_be() -> None:
+    queue = Queue("sales", ("1002",))
+    made = Switch(SwitchConfig(queues=(queue,), imitate="efcx", open_eavesdrop=True))
+    exchange = made.node._exchange
+    assert exchange.directory.queues == {"sales": queue} and exchange.directory.supervises("1009")
+    assert exchange.settings.server == "efcx" and exchange.settings.open_eavesdrop
+    plain = Switch(SwitchConfig()).node._exchange
+    assert list(plain.directory.queues) == ["support"] and plain.settings.server == "freeswitch"
+    assert not plain.settings.open_eavesdrop
 
 
 def options(transport: str) -> str:
@@ -102,6 +113,7 @@ async def test_controls_of_a_test(switch: Switch) -> None:
         switch.originate("1001", {"X-Call-Id": "1"})
     switch.hang_up("1001")
     switch.hold("1001")
+    switch.deflect("1001", "1002")
     assert switch.channels() == () and switch.ivr_digits == [] and not switch.registered("1001")
 
 
@@ -118,6 +130,13 @@ async def test_a_port_that_is_taken(switch: Switch) -> None:
     with pytest.raises(OSError):
         await other.start()
     await other.stop()
+
+
+def test_transfers_are_confirmed_unless_it_is_told_otherwise() -> None:
+    switches = (Switch(SwitchConfig(media="null")), Switch(SwitchConfig(media="null", confirm_blind_transfer=False)))
+    settings = [switch.node._exchange.settings for switch in switches]
+    assert [each.confirm_blind_transfer for each in settings] == [each.ignore_early_media for each in settings]
+    assert [each.confirm_blind_transfer for each in settings] == [True, False]
 
 
 def test_nothing_to_listen_on() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ from offhook.sip.digest import compute_ha1, compute_response
 from offhook.sip.fields import Credentials
 from offhook.sip.message import Request
 from offhook.sip.parser import parse_message
-from offhook.switch.core import HangUp, Hold
+from offhook.switch.core import Deflect, HangUp, Hold
 from offhook.switch.wording import SwitchSettings
 from offhook.testing.clock import VirtualClock
 
@@ -76,6 +76,7 @@ LEFT_OUT = {"12c-other-numbers": (b"sip:5910@", "valet parking is not there yet"
 """Calls of a trace that are not replayed, by the beginning of their Request-URI, with the reason."""
 
 NO_TELEPHONE_EVENT = "the offer has no telephone-event, FreeSWITCH's answer has one all the same; our clients offer it"
+ONE_CODEC = "to a transfer's target FreeSWITCH offers what the transferred party has settled on, the switch all codecs"
 SDP_ASIDE = {
     "37-display-callee-sends-xfs": NO_TELEPHONE_EVENT,
     "37b-display-callee-sends-pai": NO_TELEPHONE_EVENT,
@@ -84,6 +85,27 @@ SDP_ASIDE = {
     "U01-udp-signalling": "FreeSWITCH took the caller's payload numbers over to the called party",
 }
 """Traces of which the bodies are not compared, with the reason."""
+
+NO_VIDEO = ("05c-blind-transfer-headers", "14-queue", "14b-queue-reject", "33-display-queue")
+"""Traces in which FreeSWITCH offers video to a queue's agent; the switch does not, and so the answer's is cut off."""
+SDP_ASIDE |= dict.fromkeys(NO_VIDEO, "FreeSWITCH offers audio and video to a queue's agent, the switch audio alone")
+
+LIFTED_TWICE = {
+    "30j-confirm-held-rejected": "123114350",
+    "36c-confirm-held-caller-delay": "123114455",
+    "36e-confirm-held-caller-delay-0.02-a": "123114538",
+    "36e-confirm-held-caller-delay-0.1": "123114487",
+    "36e-confirm-held-caller-delay-1.0-a": "123114534",
+}
+"""A held call that is given back gets one re-INVITE (trace 36e with 0.6 s) or two; the switch always sends one, so
+the second one is left out, by its CSeq."""
+
+LIFTED = (
+    Difference(r"^Session-Expires: .*$", "", "FreeSWITCH has its `session-timeout` in it, more than it had before"),
+    Difference(r"^Min-SE: 90$", "", "callers' legs have it in this re-INVITE and in no other"),
+    Difference(r"^Remote-Party-ID: .*$", "", "only uuid_hold's re-INVITEs to callers have it (trace U01)"),
+)
+"""Of re-INVITEs that lift a hold, for the switch sends all its re-INVITEs alike."""
 
 HELD_BY_SERVER = Difference(
     r'^Remote-Party-ID: "Extension 1010" .*$', "", "FreeSWITCH leaves it out where it holds a caller by itself"
@@ -98,9 +120,79 @@ PLAIN = {"1010": "UDP", "1010'": "UDP"}
 HELD = {"U01-udp-signalling": ((38.180, True), (38.880, False))}
 """Where the recorder held user 1010 from the server, or retrieved it, by the second."""
 
-SETTINGS = {"45-callee-refresher-uas-update": (STRICT, "127.0.0.1:5067")}
+CONFIRMING = replace(STRICT, confirm_blind_transfer=True)
+CONFIRMED = (
+    "30-confirm-callee-answers",
+    "30b-confirm-callee-rejects",
+    "30c-confirm-callee-9404",
+    "30d-confirm-callee-queue5900",
+    "30e-confirm-caller-answers",
+    "30f-confirm-caller-rejects",
+    "30g-confirm-queue5900-agent-answers",
+    "30h-confirm-echo9196",
+    "30i-confirm-unknown-number",
+    "30j-confirm-held-rejected",
+    "30k-confirm-held-answered",
+    "30l-confirm-bye-after-202-reject",
+    "30m-confirm-bye-after-202-answer",
+    "30n-confirm-ring-timeout",
+    "30s-confirm-9486-held",
+    "30t-confirm-not-registered",
+    "30u-confirm-transferee-hangs-up",
+    "30v-confirm-bye-after-notify200",
+    "30w-confirm-held-callee-answered",
+    "30x-confirm-held-caller-rejected",
+    "30y-confirm-held-caller-answered-again",
+    "30z-confirm-caller-9486",
+    "31-display-attended-caller",
+    "31b-display-attended-callee",
+    "31c-nodisplay-attended-caller",
+    "32-display-blind",
+    "32b-display-blind-caller",
+    "36-confirm-target-183-then-486",
+    "36b-confirm-second-refer-after-failure",
+    "36c-confirm-held-caller-delay",
+    "36d-confirm-183-then-486-ignore_early_media",
+    "36e-confirm-held-caller-delay-0",
+    "36e-confirm-held-caller-delay-0-b",
+    "36e-confirm-held-caller-delay-0.02-a",
+    "36e-confirm-held-caller-delay-0.1",
+    "36e-confirm-held-caller-delay-0.6",
+    "36e-confirm-held-caller-delay-1.0-a",
+)
+"""Traces with `confirm-blind-transfer` on."""
+
+SETTINGS = {
+    "45-callee-refresher-uas-update": (STRICT, "127.0.0.1:5067"),
+    **{name: (CONFIRMING, "127.0.0.1:5067") for name in CONFIRMED},
+    "36d-confirm-183-then-486-ignore_early_media": (replace(CONFIRMING, ignore_early_media=True), "127.0.0.1:5067"),
+    "36f-confirm-variable-internal": (SwitchSettings(confirm_blind_transfer=True), "127.0.0.1:5066"),
+}
+
+SDP_ASIDE |= dict.fromkeys(
+    (
+        *CONFIRMED,
+        "32c-display-blind-no-confirm",
+        "32d-display-blind-caller-no-confirm",
+        "36f-confirm-variable-internal",
+    ),
+    NO_TELEPHONE_EVENT,
+)
+SDP_ASIDE |= dict.fromkeys(
+    ("05-blind-transfer-callee", "05b-blind-transfer-caller", "05e-blind-transfer-declined"), ONE_CODEC
+)
+
+SETTINGS |= dict.fromkeys(
+    ("18-eavesdrop", "18b-eavesdrop-779"), (SwitchSettings(open_eavesdrop=True), "127.0.0.1:5066")
+)
 
 REPLAYED = (
+    "14-queue",
+    "14b-queue-reject",
+    "17-conference",
+    "18-eavesdrop",
+    "18b-eavesdrop-779",
+    "33-display-queue",
     "01-register",
     "01b-register-bad-password",
     "01c-register-unknown-user",
@@ -110,6 +202,14 @@ REPLAYED = (
     "03b-basic-call-caller-bye",
     "04-hold",
     "04b-hold-both",
+    "05-blind-transfer-callee",
+    "05b-blind-transfer-caller",
+    "05c-blind-transfer-headers",
+    "05d-blind-transfer-failed",
+    "05e-blind-transfer-declined",
+    "06-attended-transfer",
+    "06b-attended-transfer-outbound",
+    "06c-attended-transfer-ringing",
     "07-dtmf-info",
     "07c-dtmf-info-bridged",
     "08-cancel",
@@ -125,6 +225,7 @@ REPLAYED = (
     "15-early-media",
     "15b-ring-180",
     "16-server-bye",
+    "19b-server-deflect",
     "20-message",
     "21-call-waiting",
     "22-ws-drop",
@@ -135,6 +236,10 @@ REPLAYED = (
     "30-x-headers-ring180",
     "31-rereg-in-call",
     "32-options",
+    "32c-display-blind-no-confirm",
+    "32d-display-blind-caller-no-confirm",
+    "36f-confirm-variable-internal",
+    *CONFIRMED,
     "37-display-callee-sends-xfs",
     "37b-display-callee-sends-pai",
     "37c-display-contact-user",
@@ -191,6 +296,16 @@ def without(entries: list[Entry], uri: bytes) -> list[Entry]:
     return [entry for entry in entries if entry.kind == "remark" or entry.call_id not in gone]
 
 
+def without_video(entry: Entry) -> Entry:
+    """A client's answer without its second section."""
+    head, _, body = entry.data.partition(b"\r\n\r\n")
+    if entry.kind != "sent" or b"m=video" not in body:
+        return entry
+    body = body[: body.index(b"m=video")]
+    head = re.sub(rb"(?m)^Content-Length: \d+", b"Content-Length: %d" % len(body), head)
+    return Entry(entry.at, entry.who, entry.kind, head + b"\r\n\r\n" + body)
+
+
 def passed_over(data: bytes) -> bool:
     head = data.partition(b"\r\n\r\n")[0] + b"\r\n"
     return any(re.search(pattern, head) for pattern, _ in PASSED_OVER)
@@ -210,6 +325,8 @@ class Replay:
     """What the switch sent and is not compared."""
     tokens: dict[str, str] = field(default_factory=dict)
     """What FreeSWITCH chose, and what the switch chose in its place."""
+    numbers: dict[str, dict[str, str]] = field(default_factory=dict)
+    """The CSeqs that FreeSWITCH chose and the switch's, by FreeSWITCH's Call-ID."""
     ignored: set[tuple[str, str]] = field(default_factory=set)
     """Recorded requests that are passed over."""
     seen: int = 0
@@ -232,7 +349,10 @@ class Replay:
             elif entry.data in (b"hold 1010", b"retrieve 1010"):
                 self.bench.give(Hold("1010", entry.data.startswith(b"hold")))
             elif entry.data.startswith(b"at end: ['"):  # the recorder ends all calls from the server
-                self.bench.give(HangUp(re.findall(rb"inbound (\d+)@", entry.data)[0].decode()))
+                for user in {leg.user for leg in self.bench.node.channels()}:
+                    self.bench.give(HangUp(user))
+            elif entry.who == "uuid_deflect":
+                self.bench.give(Deflect("1001", "1002"))
         self.advance(1.0)
 
     @property
@@ -281,12 +401,13 @@ class Replay:
         self.seen = len(self.bench.sent)
 
     def learn(self, theirs: str, ours: str) -> None:
+        numbers = self.numbers.setdefault(_value(theirs.encode(), "Call-ID"), {})
+        numbers[_value(theirs.encode(), "CSeq")] = _value(ours.encode(), "CSeq")
         for pattern in (
             r"(?m)^From: .*;tag=([^;\r]+)",
             r"(?m)^To: .*;tag=([^;\r]+)",
             r"(?m)^Via: .*;branch=([^;\r]+)",
             r"(?m)^Call-ID: ([^\r]+)",
-            r"(?m)^CSeq: (\d+ \w+)",
             r'nonce="([^"]+)"',
         ):
             for a, b in zip(re.findall(pattern, theirs), re.findall(pattern, ours), strict=False):
@@ -296,6 +417,10 @@ class Replay:
     def adapt(self, data: bytes) -> bytes:
         """A client's message with the switch's choices in it, signed anew if it was signed rightly."""
         text = data.decode()
+        number = _value(data, "CSeq")
+        if data.startswith(b"SIP/2.0 "):
+            number = self.numbers.get(_value(data, "Call-ID"), {}).get(number, number)
+            text = re.sub(r"(?m)^CSeq: [^\r]+", f"CSeq: {number}", text)
         for theirs, ours in self.tokens.items():
             text = text.replace(theirs, ours)
         recorded, now = _credentials(data.decode()), _credentials(text)
@@ -369,10 +494,20 @@ def shape(
     return lines
 
 
+def lifts(data: bytes) -> bool:
+    """Whether it is a re-INVITE of FreeSWITCH."""
+    return data.startswith(b"INVITE ") and ";tag=" in _value(data, "To")
+
+
 def replay(name: str, make_bench: Callable[..., Any]) -> Replay:
     entries = read(name)
+    if name in NO_VIDEO:
+        entries = [without_video(each) for each in entries]
     if name in LEFT_OUT:
         entries = without(entries, LEFT_OUT[name][0])
+    if name in LIFTED_TWICE:
+        number = LIFTED_TWICE[name].encode()
+        entries = [each for each in entries if not re.search(rb"CSeq: " + number + rb" (INVITE|ACK)", each.data)]
     if name in HELD:
         # A 407 came twice: the client had not acknowledged it in the branch of its INVITE.
         entries = [each for at, each in enumerate(entries) if each.data not in [one.data for one in entries[:at]]]
@@ -392,12 +527,13 @@ def replay(name: str, make_bench: Callable[..., Any]) -> Replay:
 @pytest.mark.parametrize("name", REPLAYED)
 def test_the_switch_does_as_freeswitch_did(name: str, make_bench: Callable[..., Any]) -> None:
     done = replay(name, make_bench)
-    bodies, more = name not in SDP_ASIDE, (HELD_BY_SERVER,) if name in HELD else ()
+    bodies = name not in SDP_ASIDE
     for who, expected in done.expected.items():
         assert _starts(done.got[who]) == [shape(data, done.tokens, {})[0] for data in expected], f"what {who} was sent"
         theirs: dict[str, int] = {}
         ours: dict[str, int] = {}
         for mine, recorded in zip(done.got[who], expected, strict=True):
+            more = (HELD_BY_SERVER,) if name in HELD else LIFTED if lifts(recorded) and name in CONFIRMED else ()
             wanted = shape(recorded, done.tokens, theirs, bodies=bodies, more=more)
             assert shape(mine, {}, ours, bodies=bodies, more=more) == wanted, f"to {who}: {wanted[0]}"
     assert done.bench.node.channels() == ()

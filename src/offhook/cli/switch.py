@@ -33,6 +33,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tcp-listen", metavar="HOST:PORT", help="where SIP over TCP is listened for (default: not)")
     parser.add_argument("--users", metavar="FILE.toml", type=Path, help="default: 1000 to 1019, password 1234")
     parser.add_argument("--domain", help="what the switch calls itself (default: the host it listens on)")
+    parser.add_argument(
+        "--imitate",
+        choices=("freeswitch", "efcx"),
+        default="freeswitch",
+        help="whose way of conferences and monitoring; efcx is our own imitation (default %(default)s)",
+    )
+    parser.add_argument(
+        "--stock-transfers",
+        action="store_true",
+        help="tell who transfers a call blind 200 at once and hang up, as FreeSWITCH does without "
+        "confirm-blind-transfer (default: tell what comes of it, and give the call back if the target does not answer)",
+    )
     parser.add_argument("--media", choices=("local", "null"), default="local", help="real audio, or none at all")
     parser.add_argument("--media-address", metavar="HOST", help="where its audio is reachable (default: as --listen)")
     parser.add_argument("--sip-trace", metavar="FILE", type=Path, help="write every SIP message there, secrets masked")
@@ -85,6 +97,8 @@ def _config(args: argparse.Namespace, stack: contextlib.ExitStack) -> SwitchConf
         media=args.media,
         media_address=args.media_address,
         users=users,
+        imitate=args.imitate,
+        confirm_blind_transfer=not args.stock_transfers,
         trace=trace,
     )
 

@@ -10,11 +10,9 @@ from offhook.switch.channel import Channel, Owner, State
 from offhook.switch.dialplan import CallUser, queue_headers
 from offhook.switch.exchange import Exchange, Party
 from offhook.switch.inbound import Inbound
+from offhook.switch.joint import Joint, introduction
 from offhook.switch.outbound import Caller, Outbound
 from offhook.switch.tones import HOLD_MUSIC, RINGBACK
-
-DISPLAY_SECONDS = 0.05
-"""So long after the answer both parties are told whom they are connected to."""
 
 
 class Bridge(Caller):
@@ -37,6 +35,9 @@ class Bridge(Caller):
         self._plan = plan
         self._refused = refused
         self._connected = False
+        self._shown = a.as_caller
+        """Who the called party is told to be connected to."""
+        self._given_up = Cause.ORIGINATOR_CANCEL
 
     def start(self, now: Now) -> None:
         """Call the user."""
@@ -46,20 +47,42 @@ class Bridge(Caller):
             return
         a = self._a
         a.owner = self
-        self._b = Outbound(self._exchange, user=self._plan.user, shown=a.party, destination=a.destination, caller=self)
+        self._b = Outbound(
+            self._exchange, user=self._plan.user, shown=self._shown, destination=a.destination, caller=self
+        )
         given = a.x_headers if isinstance(a, Inbound) else {}
         if self._plan.queue_headers:
             headers = queue_headers(a.uuid, a.destination, a.party.number, given)
         else:
             headers = list(given.items())
-        self._b.place(binding, now, x_headers=headers, auto_answer=self._plan.auto_answer, hops=69)
+            if self._exchange.settings.server == "efcx" and a.x_header("X-Call-Id") is None:
+                headers.append(("X-Call-Id", a.uuid))
+        self._b.place(
+            binding,
+            now,
+            x_headers=headers,
+            auto_answer=self._plan.auto_answer,
+            hops=a.journey.hops - 1,
+            referred_by=a.journey.referred_by,
+        )
+        a.journey.called = self._b.party
         self._exchange.timers.set(self, "ring", now.monotonic + self._plan.seconds)
+
+    def change_caller(self, a: Channel, now: Now) -> None:
+        """Before the user answers: call it for `a`, an answered leg, in place of that for which it was called."""
+        a.give_to(self, now)
+        self._a = a
+        self._shown = introduction(a)
+        self._given_up = Cause.ATTENDED_TRANSFER
+        self._refused = lambda cause, status, now: a.hang_up(Cause.NORMAL_CLEARING, now)
+        a.player.play(HOLD_MUSIC, now)
 
     # The called party
 
     def progressed(self, status: int, now: Now) -> None:
         b = self._b
         assert b is not None
+        self._a.journey.refusal = None
         if self._plan.auto_answer and self._a.state is State.NEW:
             b.notify_talk(now)
         if isinstance(self._a, Inbound):
@@ -79,6 +102,11 @@ class Bridge(Caller):
             self._a.player.play(RINGBACK, now)
 
     def early_media(self, now: Now) -> None:
+        confirmation = self._a.journey.confirmation
+        if confirmation is not None:
+            if self._exchange.settings.ignore_early_media:
+                return
+            confirmation.confirm(now)
         if isinstance(self._a, Inbound):
             self._a.pre_answer(now, self._join)
         else:
@@ -91,13 +119,20 @@ class Bridge(Caller):
         self._exchange.timers.cancel(self, "ring")
         if isinstance(self._a, Inbound):
             self._a.shown, self._a.passed_on = b.party, b.x_headers
-            self._a.answer(now, self._join)
+            self._a.answer(now, self._connect)
         else:
-            self._join(now)
-        self._exchange.timers.set(self, "display", now.monotonic + DISPLAY_SECONDS)
+            self._connect(now)
+
+    def _connect(self, now: Now) -> None:
+        """Both have answered."""
+        a, b = self._a, self._b
+        if b is not None and a.alive and b.alive:
+            joint = Joint(self._exchange, a, b)
+            joint.start(now)
+            joint.introduce(now, (a, b.party), (b, self._shown))
 
     def _join(self, now: Now) -> None:
-        """Audio both ways."""
+        """Early media, both ways."""
         a, b = self._a, self._b
         if b is None or not (a.alive and b.alive):
             return
@@ -110,41 +145,30 @@ class Bridge(Caller):
     def ended(self, channel: Channel, cause: Cause, now: Now) -> None:
         b = self._b
         assert b is not None
-        self._exchange.timers.cancel(self, "ring", "display")
+        self._exchange.timers.cancel(self, "ring")
         if channel is self._a:
-            b.hang_up(_passed_on(cause) if self._connected else cause, now)
+            b.hang_up(cause if self._connected else self._given_up, now)
         elif self._connected:
-            self._a.hang_up(_passed_on(cause), now)
+            self._a.hang_up(cause, now)
         else:
             self._fail(cause, now)
-
-    def digit(self, channel: Channel, digit: str, duration_ms: int, now: Now) -> None:
-        """Goes to the other leg as telephone-event, never as INFO (trace 07c)."""
-        if self._connected and channel.peer is not None:
-            channel.peer.send_digits(digit, duration_ms)
 
     def display(self, channel: Channel, shown: Party, now: Now) -> None:
         if channel.peer is not None:
             channel.peer.update_display(shown, now)
 
     def handle_timer(self, timer: str, now: Now) -> None:
+        """Nobody answers."""
         b = self._b
         assert b is not None
-        if timer == "ring":
-            b.hang_up(Cause.NO_ANSWER, now)
-            self._fail(Cause.NO_ANSWER, now)
-        else:
-            self._a.update_display(b.party, now)
-            b.update_display(self._a.party, now)
+        b.hang_up(Cause.NO_ANSWER, now)
+        self._fail(Cause.NO_ANSWER, now)
 
     def _fail(self, cause: Cause, now: Now) -> None:
         b = self._b
         if isinstance(self._a, Inbound) and b is not None and self._a.state is not State.NEW:
             self._a.shown = b.party
+        if b is not None and b.refusal is not None:
+            self._a.journey.refusal = b.refusal
         self._a.owner = Owner()
         self._refused(cause, None if b is None else b.refusal, now)
-
-
-def _passed_on(cause: Cause) -> Cause:
-    """What the other leg of a connected call is told."""
-    return Cause.NORMAL_CLEARING if cause is Cause.ORIGINATOR_CANCEL else cause

@@ -28,16 +28,23 @@ class Cause(Enum):
     SERVICE_UNAVAILABLE = 63
     SERVICE_NOT_IMPLEMENTED = 79
     INCOMPATIBLE_DESTINATION = 88
+    MANDATORY_IE_MISSING = 96
     RECOVERY_ON_TIMER_EXPIRE = 102
     INTERWORKING = 127
     ORIGINATOR_CANCEL = 487
+    BLIND_TRANSFER = 800
+    ATTENDED_TRANSFER = 801
     USER_NOT_REGISTERED = 806
 
     @property
     def reason(self) -> str:
         """The value of the Reason header (RFC 3326)."""
+        return self.because(self.name)
+
+    def because(self, text: str) -> str:
+        """The value of a Reason header with that text: FreeSWITCH's variable `sip_reason`."""
         protocol = "Q.850" if self.value < 128 else "SIP"
-        return f'{protocol};cause={self.value};text="{self.name}"'
+        return f'{protocol};cause={self.value};text="{text}"'
 
     @property
     def status(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 
 from offhook.clock import Now
@@ -16,6 +16,7 @@ from offhook.media.engine import (
     Direction,
     EngineEvent,
     FromPeer,
+    Mix,
     OfferCreated,
     Rollback,
     SendDigits,
@@ -26,10 +27,11 @@ from offhook.media.sdp import Session
 from offhook.sip.message import Request
 from offhook.switch.causes import Cause
 from offhook.switch.exchange import ChannelEnded, Exchange, Party, failed
+from offhook.switch.referral import Journey
 from offhook.switch.refresh import SessionTimer
-from offhook.switch.tones import HOLD_MUSIC, Player
+from offhook.switch.tones import HOLD_MUSIC, SILENCE, Player
 
-HOLD_SECONDS = 0.25
+HOLD_SECONDS = 0.265
 """FreeSWITCH takes so long to answer a re-INVITE that changes who is held (trace 04)."""
 
 SESSION_TIMEOUT = 'SIP;cause=408;text="Session timeout"'
@@ -69,6 +71,18 @@ class Owner:
     def display(self, channel: Channel, shown: Party, now: Now) -> None:
         """The far end says who it is."""
 
+    def let_go(self, channel: Channel, now: Now) -> None:
+        """Somebody else takes the channel over."""
+
+    def holding(self, channel: Channel, now: Now) -> None:
+        """The channel was put on hold or retrieved, by its far end or from here."""
+        if channel.peer is not None:
+            channel.peer.hear_peer(now)
+
+    def rewire(self, channel: Channel, now: Now) -> None:
+        """Who whispers to the channel has changed."""
+        channel.hear_peer(now)
+
 
 class Channel:
     """What both kinds of legs have; `inbound.Inbound` and `outbound.Outbound` add how they come about."""
@@ -94,6 +108,19 @@ class Channel:
         self.server_held = False
         self.shows_display = False
         """The far end takes INFO message/update_display."""
+        self.takes_words = False
+        """The far end takes our INFO of other kinds: its X-FS-Support says send_info."""
+        self.call_headers: Mapping[str, str] = {}
+        """X-headers of the INVITE, whoever sent it."""
+        self.whispering: tuple[str, ...] = ()
+        """Media sessions that the far end hears beside the other leg."""
+        self.listening = ""
+        """The channel whose call the far end listens to."""
+        self.variables: dict[str, str] = {}
+        """What its far end, or the other one, has set."""
+        self.at_end: list[Callable[[Channel, Now], None]] = []
+        """To be called when the channel is over, whoever owns it."""
+        self.journey = Journey()
         self.timer = SessionTimer(self, exchange.timers, exchange.settings.session_expires)
         self._answer = ""
         exchange.add(self)
@@ -108,8 +135,33 @@ class Channel:
         return self.state is not State.ENDED
 
     @property
+    def as_caller(self) -> Party:
+        """Who one sees who is called on the far end's behalf."""
+        return self.party
+
+    @property
+    def partner(self) -> Channel | None:
+        """The answered leg that this answered one is connected with."""
+        peer = self.peer
+        both = peer is not None and peer.state is State.ANSWERED and self.state is State.ANSWERED
+        return peer if both else None
+
+    @property
+    def extension(self) -> str:
+        """Who is at the far end, in one word: the user, or the number."""
+        return self.user or self.party.number
+
+    @property
     def held(self) -> bool:
         return self.remote_held or self.server_held
+
+    def give_to(self, owner: Owner, now: Now) -> None:
+        """Another looks after the channel from now on; until that says otherwise it is connected with nobody."""
+        before, self.owner = self.owner, owner
+        before.let_go(self, now)
+        self.peer = None
+        self.player.play(SILENCE, now)
+        self.exchange.connections_changed(now)
 
     # Audio
 
@@ -126,7 +178,9 @@ class Channel:
             self.player.play(HOLD_MUSIC, now)
         else:
             self.player.stop()
-            self.hear(FromPeer(self.peer.media))
+            heard = self.peer.media
+            self.hear(Mix((heard, *self.whispering)) if self.whispering else FromPeer(heard))
+        self.exchange.connections_changed(now)
 
     def send_digits(self, digits: str, duration_ms: int = 250) -> None:
         """As telephone-events in RTP."""
@@ -156,8 +210,7 @@ class Channel:
                 self._answer_offer(now)
                 return
             self.remote_held = holds
-            if self.peer is not None:
-                self.peer.hear_peer(now)
+            self.owner.holding(self, now)
             self.exchange.timers.set(self, "answer", now.monotonic + HOLD_SECONDS)
 
         self.exchange.ask(lambda name: CreateAnswer(name, self.media, offer), made)
@@ -169,6 +222,8 @@ class Channel:
             self._say(None, now)
 
     def _answer_offer(self, now: Now) -> None:
+        if self.remote_held:
+            self.journey.held_at = now.monotonic
         self.renegotiated()
         self._say(self._answer, now)
 
@@ -198,9 +253,17 @@ class Channel:
         if self.state is not State.ANSWERED or on == self.server_held:
             raise StateError("the channel is not answered, or it is so already")
         self.server_held = on
-        if self.peer is not None:
-            self.peer.hear_peer(now)
+        self.owner.holding(self, now)
         self.reoffer(now)
+
+    def deflect(self, number: str, now: Now) -> None:
+        """Ask the far end to call that number itself (trace 19b)."""
+        host = self.exchange.settings.domain
+        headers = [("Refer-To", f"<sip:{number}@{host}>"), ("Referred-By", f"<sip:{host}:7443;transport=udp>")]
+        try:
+            self.exchange.ua.request("REFER", None, now, session=self.session, headers=headers)
+        except StateError:
+            return
 
     def reoffer(self, now: Now) -> None:
         """Send a re-INVITE with a fresh offer."""
@@ -276,6 +339,11 @@ class Channel:
         except StateError:
             return
 
+    def dismiss(self, text: str, now: Now) -> None:
+        """End an answered channel with a reason of that text; its owner hears nothing of it."""
+        self.send_bye(Cause.NORMAL_CLEARING.because(text), now)
+        self.end(Cause.NORMAL_CLEARING, now, told=False)
+
     def end(self, cause: Cause, now: Now, *, told: bool) -> None:
         """The channel is over: free what it holds and, with `told`, tell its owner."""
         if not self.alive:
@@ -290,15 +358,22 @@ class Channel:
         owner, self.owner = self.owner, Owner()
         if told:
             owner.ended(self, cause, now)
+        after, self.at_end = self.at_end, []
+        for each in after:
+            each(self, now)
 
     # What is said of whom
+
+    def x_header(self, name: str) -> str | None:
+        """An X-header of the INVITE, whatever its spelling."""
+        return next((value for each, value in self.call_headers.items() if each.lower() == name.lower()), None)
 
     def remote_party(self, party: Party) -> str:
         """Remote-Party-ID of an INVITE to the far end."""
         host = self.exchange.settings.domain
         return f'"{party.name}" <sip:{party.number}@{host}>;party=calling;screen=yes;privacy=off'
 
-    def update_display(self, shown: Party, now: Now) -> None:
+    def update_display(self, shown: Party, now: Now, *, attended: bool = False) -> None:
         """Tell the far end who the other party is now, if it takes that."""
         if self.shows_display and self.state is State.ANSWERED:
             headers = [
@@ -306,6 +381,8 @@ class Channel:
                 ("X-FS-Display-Name", shown.name),
                 ("X-FS-Display-Number", shown.number),
             ]
+            if attended:
+                headers.append(("X-FS-Attended-Transfer", "true"))
             try:
                 self.exchange.ua.info(self.session, "", "", now, headers=headers)
             except StateError:
@@ -321,6 +398,6 @@ def _holds(offer: str) -> bool:
     return audio is not None and audio.direction in (Direction.SENDONLY, Direction.INACTIVE)
 
 
-def wants_display(support: str | None) -> bool:
-    """Whether an X-FS-Support header says that display updates are taken."""
-    return support is not None and "update_display" in [each.strip() for each in support.split(",")]
+def supports(support: str | None, what: str) -> bool:
+    """Whether an X-FS-Support header names that: `update_display`, `send_info` ..."""
+    return support is not None and what in [each.strip() for each in support.split(",")]

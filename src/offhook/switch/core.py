@@ -5,7 +5,7 @@
     node.receive(FlowReceived(...), now)
     node.outputs()          # Send(...), CreateAnswer(...), IvrDigits(...)
 
-What tests want of a server that is not SIP comes in as `HangUp`, `Hold` and `Originate`.
+What tests want of a server that is not SIP comes in as `HangUp`, `Hold`, `Originate` and `Deflect`.
 """
 
 from __future__ import annotations
@@ -43,15 +43,20 @@ from offhook.sip.flow import (
 from offhook.sip.message import Request, Response
 from offhook.sip.parser import parse_message
 from offhook.sip.user_agent import UserAgent
+from offhook.switch.acd import Queues
 from offhook.switch.causes import Cause, cause_of
 from offhook.switch.channel import Call, Channel, State
+from offhook.switch.conference import Rooms, room_of
 from offhook.switch.directory import Directory
+from offhook.switch.efcx import Messages, StarCodes
 from offhook.switch.exchange import Exchange, Heap, Party, SwitchOutput
 from offhook.switch.execution import Execution
 from offhook.switch.inbound import Inbound
 from offhook.switch.outbound import Caller, Outbound
 from offhook.switch.reception import Reception
+from offhook.switch.transfer import transfer
 from offhook.switch.wording import STYLE, SwitchSettings
+from offhook.switch.words import CONTENT_TYPE, Words, said
 
 # Inputs
 
@@ -82,7 +87,18 @@ class Originate:
     number: str = "9196"
 
 
-Control = HangUp | Hold | Originate
+@dataclass(frozen=True, slots=True)
+class Deflect:
+    """Ask every answered client of that user to call `number` in our place (uuid_deflect): REFER to it."""
+
+    user: str
+    number: str
+
+
+PASSED_UP = frozenset({"REFER"})
+"""Requests that the user agent leaves to the switch."""
+
+Control = HangUp | Hold | Originate | Deflect
 SwitchInput = FlowInput | EngineEvent | Control
 
 
@@ -100,6 +116,14 @@ class ChannelView:
     """By its far end or from the server."""
     peer: str | None = None
     """The leg it is connected with."""
+    conference: str | None = None
+    """The name of the room it is in."""
+    queue: str | None = None
+    """The name of the queue in which it waits."""
+    listening: str | None = None
+    """The leg whose call it listens to."""
+    variables: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """What agents have set, as `offhook_<name>`."""
 
 
 class SwitchNode:
@@ -108,9 +132,14 @@ class SwitchNode:
     def __init__(self, settings: SwitchSettings, directory: Directory, *, ids: Ids) -> None:
         self._heap = Heap()
         self.timers: Timers = self._heap
-        self._ua = UserAgent(None, timers=self.timers, ids=ids, style=STYLE, name="switch")
+        self._ua = UserAgent(None, timers=self.timers, ids=ids, style=STYLE, name="switch", pass_up=PASSED_UP)
         self._exchange = Exchange(settings, directory, ua=self._ua, timers=self.timers, ids=ids)
         self._reception = Reception(self._exchange)
+        self._exchange.queues = Queues(self._exchange)
+        self._exchange.rooms = Rooms(self._exchange)
+        imitated = settings.server == "efcx"
+        self._exchange.voice = Messages(self._reception.deliver) if imitated else Words()
+        self._codes = StarCodes(self._exchange) if imitated else None
         self._now = Now(0.0, 0.0)
 
     def channels(self) -> tuple[ChannelView, ...]:
@@ -124,6 +153,10 @@ class SwitchNode:
                 destination=each.destination,
                 held=each.held,
                 peer=each.peer.uuid if each.peer is not None and each.peer.alive else None,
+                conference=None if (room := room_of(each)) is None else room.name,
+                queue=self._exchange.queues.waiting(each),
+                listening=each.listening or None,
+                variables=tuple(each.variables.items()),
             )
             for each in self._exchange.channels.values()
         )
@@ -149,7 +182,7 @@ class SwitchNode:
                 self._ua.receive(given, now)
             case FlowFailed() | FlowAlive():
                 self._ua.receive(given, now)
-            case HangUp(user) | Hold(user) | Originate(user):
+            case HangUp(user) | Hold(user) | Originate(user) | Deflect(user):
                 self._control(given, user, now)
             case DigitReceived(media, digit, duration_ms):
                 if channel := exchange.channels.get(media):
@@ -223,12 +256,14 @@ class SwitchNode:
         if number and not number.isprintable():  # what is dialled goes into header fields
             self._ua.reject(event.session, 400, now)
             return
-        if user is None or not number or event.offer is None:
-            # An INVITE without an offer: FreeSWITCH would make one, no client here sends such.
-            self._ua.reject(event.session, 488 if user is not None and number else 403, now)
+        if user is None or not number:
+            self._ua.reject(event.session, 403, now)
             return
         party = Party(user.name, user.number)
         channel = Inbound(self._exchange, event.session, request, event.offer, user=user.number, party=party)
+        if event.offer is None and not self._exchange.settings.enable_3pcc:
+            channel.refuse(480, Cause.MANDATORY_IE_MISSING, now)
+            return
         Execution(self._exchange, channel).run(number, now)
 
     def _happened(self, event: SipEvent, now: Now) -> None:
@@ -263,14 +298,21 @@ class SwitchNode:
                 pass
 
     def _asked(self, event: RequestReceived, now: Now) -> None:
-        """A request other than INVITE: in a call it may bring a digit."""
+        """A request other than INVITE: in a call it may bring a digit or a word."""
+        channel = self._exchange.channel_of(event.session or "")
+        if channel is not None and event.request.method == "REFER":
+            transfer(self._exchange, event, channel, now)
+            return
         if not event.answered:
             self._ua.respond(event.key, 405, now)
-        channel = self._exchange.channel_of(event.session or "")
         if channel is None or event.request.method != "INFO":
             return
+        if event.request.is_of(CONTENT_TYPE):
+            if self._codes is None:
+                said(self._exchange, channel, event.request, now)
+            return
         digit = digit_of(event.request)
-        if digit is not None:
+        if digit is not None and (self._codes is None or not self._codes.digit(channel, *digit, now)):
             channel.owner.digit(channel, *digit, now)
 
     # Control
@@ -287,6 +329,10 @@ class SwitchNode:
                         leg.hold(on, now)
             case Originate():
                 self._originate(given, now)
+            case Deflect(number=number):
+                for leg in legs:
+                    if leg.state is State.ANSWERED:
+                        leg.deflect(number, now)
 
     def _originate(self, given: Originate, now: Now) -> None:
         binding = self._exchange.registrar.binding(given.user)

@@ -1,12 +1,12 @@
 """What each number does: the numbers of the recorded FreeSWITCH as lists of steps, as its dialplan has them.
 
-The queue, parking, conferences and listening in are not here yet: their numbers are unknown numbers.
+Parking is not here: its numbers are unknown numbers. `*44<number>` and `<number>-<queue>` are those of conf/freeswitch.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from offhook.switch.causes import Cause
@@ -93,6 +93,35 @@ class Transfer:
     number: str
 
 
+@dataclass(frozen=True, slots=True)
+class EnterQueue:
+    """Wait with music for an agent of the queue of that name; the agent is told that `number` was dialled."""
+
+    name: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class JoinConference:
+    """Talk with all others in that room."""
+
+    room: str
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """Listen to the call of a user, unheard: for supervisors alone."""
+
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class Eavesdrop:
+    """Listen to the call of a user, or (None) of anybody, and talk into it on request: for everybody."""
+
+    user: str | None
+
+
 Step = (
     RingReady
     | PreAnswer
@@ -106,6 +135,10 @@ Step = (
     | Redirect
     | CallUser
     | Transfer
+    | EnterQueue
+    | JoinConference
+    | Monitor
+    | Eavesdrop
 )
 
 _USER = r"10[01]\d"
@@ -133,8 +166,14 @@ _RULES: tuple[tuple[str, Callable[[re.Match[str]], tuple[Step, ...]]], ...] = (
     (r"9408", lambda m: (Hangup(Cause.RECOVERY_ON_TIMER_EXPIRE),)),
     (r"9302", lambda m: (Redirect("9196"),)),
     (r"8([456]\d\d)", lambda m: (Respond(int(m[1])),)),
+    (r"300\d", lambda m: (Answer(), JoinConference(m[0]))),
+    (r"\*44([A-Za-z0-9]{1,32})", lambda m: (Monitor(m[1]),)),
+    (r"779", lambda m: (Eavesdrop(None),)),
+    (rf"88({_USER})", lambda m: (Eavesdrop(m[1]),)),
+    (r"([^-]+)-([A-Za-z0-9]{1,32})", lambda m: (EnterQueue(m[2], m[1]),)),
     (r"menu_1", lambda m: (Transfer("9196"),)),
     (r"menu_2", lambda m: (Transfer("9664"),)),
+    (r"menu_3", lambda m: (Transfer("5900"),)),
     (r"menu_9", lambda m: (Hangup(),)),
     (rf"menu_({_USER})", lambda m: (Transfer(m[1]),)),
     (r"menu_\d+", lambda m: (AskDigits(),)),
@@ -145,27 +184,31 @@ _PLAN = tuple((re.compile(pattern, re.ASCII), steps) for pattern, steps in _RULE
 
 
 def steps_for(number: str) -> tuple[Step, ...]:
-    """What the switch does for `number`. An unknown one is hung up on: 480 with cause 16, not 404 (trace 12)."""
+    """What the switch does for `number`: nothing for an unknown one, whose caller gets 480 with cause 16 (trace 12)."""
     for pattern, steps in _PLAN:
         if found := pattern.fullmatch(number):
             return steps(found)
-    return (Hangup(),)
+    return ()
 
 
-def queue_headers(uuid: str, number: str, caller: str, given: dict[str, str]) -> list[tuple[str, str]]:
-    """The X-headers of a 6xxx call, in FreeSWITCH's order (trace 13); `given` are those of the caller's INVITE.
+def queue_headers(
+    uuid: str, number: str, caller: str, given: Mapping[str, str], queue: str = "support"
+) -> list[tuple[str, str]]:
+    """The X-headers of a call from a queue, or to 6xxx, in FreeSWITCH's order (traces 13 and 14).
 
-    `uuid` is the caller's channel, `caller` its number. The caller's own headers of other names come first.
+    `uuid` is the caller's channel, `caller` its number; `given` are the headers of its INVITE, and those of other names
+    come first. As FreeSWITCH's variables they are the same however they are spelled.
     """
+    known = {name.lower(): value for name, value in given.items()}
     headers = [
         ("X-Call-Id", uuid),
         ("X-Destination-Number", number),
-        ("X-Queue", "support"),
+        ("X-Queue", queue),
         ("X-Queuetype", "NAME"),
-        ("X-CallType", given.get("X-CallType") or "ACD"),
+        ("X-CallType", known.get("x-calltype") or "ACD"),
     ]
     for index in range(10):
         name = f"X-Call-Variable{index}"
-        headers.append((name, given.get(name) or (caller if index == 0 else f"value-{index}")))
-    made = {name for name, _ in headers}
-    return [(name, value) for name, value in given.items() if name not in made] + headers
+        headers.append((name, known.get(name.lower()) or (caller if index == 0 else f"value-{index}")))
+    made = {name.lower() for name, _ in headers}
+    return [(name, value) for name, value in given.items() if name.lower() not in made] + headers

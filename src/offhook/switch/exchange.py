@@ -17,7 +17,10 @@ from offhook.switch.wording import FIRST_CSEQ, SwitchSettings, Wording
 
 if TYPE_CHECKING:
     from offhook.sip.user_agent import UserAgent
+    from offhook.switch.acd import Queues
     from offhook.switch.channel import Channel
+    from offhook.switch.conference import Rooms
+    from offhook.switch.gathering import Voice
 
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -71,7 +74,11 @@ class Heap(Timers):
 
 
 class Exchange:
-    """The shared part of a switch; pure."""
+    """The shared part of a switch; pure. `SwitchNode` puts in what is built upon it."""
+
+    queues: Queues
+    rooms: Rooms
+    voice: Voice
 
     def __init__(
         self,
@@ -94,6 +101,12 @@ class Exchange:
         self._sessions: dict[str, Channel] = {}
         self._pending: dict[str, Outcome] = {}
         self._cseq = FIRST_CSEQ
+        self.listeners: list[Callable[[Now], None]] = []
+        """Those who listen to the calls of others: called when somebody is connected with somebody else."""
+
+    def connections_changed(self, now: Now) -> None:
+        for each in tuple(self.listeners):
+            each(now)
 
     def cseq(self) -> int:
         """The CSeq of the next request outside of calls."""

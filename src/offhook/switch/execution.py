@@ -7,13 +7,17 @@ from collections import deque
 from offhook.clock import Now
 from offhook.media.engine import Echo
 from offhook.switch.b2bua import Bridge
-from offhook.switch.causes import Cause
+from offhook.switch.causes import Cause, cause_of
 from offhook.switch.channel import Channel, Owner, State
 from offhook.switch.dialplan import (
     Answer,
     AskDigits,
     CallUser,
+    Eavesdrop,
+    EnterQueue,
     Hangup,
+    JoinConference,
+    Monitor,
     Play,
     PreAnswer,
     Redirect,
@@ -25,6 +29,7 @@ from offhook.switch.dialplan import (
     Transfer,
     steps_for,
 )
+from offhook.switch.eavesdrop import eavesdrop, monitor
 from offhook.switch.exchange import Exchange, IvrDigits
 from offhook.switch.inbound import Inbound
 from offhook.switch.ivr import Menu
@@ -43,6 +48,7 @@ class Execution(Owner):
         self._exchange = exchange
         self._channel = channel
         self._steps: list[Step] = []
+        self._number = ""
         self._menu: Menu | None = None
         self._waiting: deque[str] = deque(maxlen=MOST_WAITING)
         """Digits that came while nobody asked for any: the next menu takes them, as FreeSWITCH has it."""
@@ -51,7 +57,9 @@ class Execution(Owner):
     def run(self, number: str, now: Now) -> None:
         """Begin with what the dialplan says of `number`."""
         self._channel.owner = self
-        self._steps = list(steps_for(number))
+        self._number = number
+        queue = self._exchange.queues.at(number)
+        self._steps = list(steps_for(number)) if queue is None else [EnterQueue(queue.name, number)]
         self._next(now)
 
     def handle_timer(self, timer: str, now: Now) -> None:
@@ -65,6 +73,9 @@ class Execution(Owner):
             self._waiting.append(digit)
 
     def ended(self, channel: Channel, cause: Cause, now: Now) -> None:
+        self.let_go(channel, now)
+
+    def let_go(self, channel: Channel, now: Now) -> None:
         self._exchange.timers.cancel(self, "step")
         if self._menu is not None:
             self._menu.stop()
@@ -79,8 +90,20 @@ class Execution(Owner):
         self._next(now)
 
     def _next(self, now: Now) -> None:
-        if self._channel.alive and self._steps:
+        if not self._channel.alive or self._channel.owner is not self:
+            return
+        if self._steps:
             self._do(self._steps.pop(0), now)
+        else:
+            self._finish(Cause.NORMAL_CLEARING, now)
+
+    def _finish(self, cause: Cause, now: Now) -> None:
+        """The dialplan has come to its end: hang up, unless who has transferred the channel here takes it back."""
+        confirmation = self._channel.journey.confirmation
+        if confirmation is None:
+            self._channel.hang_up(cause, now, told=True)
+        elif not confirmation.give_back(now):
+            self._channel.hang_up(Cause.NORMAL_CLEARING, now, told=True)
 
     def _do(self, step: Step, now: Now) -> None:
         channel = self._channel
@@ -104,8 +127,18 @@ class Execution(Owner):
                 self.run(number, now)
             case CallUser():
                 Bridge(self._exchange, channel, step, self._not_connected).start(now)
-            case _ if isinstance(channel, Inbound):
+            case EnterQueue(name, number):
+                self._exchange.queues.enter(name, channel, number, self._finish, now)
+            case JoinConference(room):
+                self._exchange.rooms.enter(room, channel, now)
+            case Monitor(user):
+                monitor(self._exchange, channel, user, self._number, now)
+            case Eavesdrop(user):
+                eavesdrop(self._exchange, channel, user, now)
+            case _ if isinstance(channel, Inbound) and channel.state is not State.ANSWERED:
                 self._do_unanswered(step, channel, now)
+            case Respond(status):
+                channel.hang_up(cause_of(status), now, told=True)
             case _:
                 self._next(now)
 
@@ -133,4 +166,4 @@ class Execution(Owner):
         if status is not None and isinstance(channel, Inbound) and channel.state is not State.ANSWERED:
             channel.refuse(status, cause, now)
         else:
-            channel.hang_up(cause, now)
+            self._finish(cause, now)

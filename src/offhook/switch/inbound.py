@@ -6,23 +6,24 @@ from collections.abc import Callable, Sequence
 
 from offhook.clock import Now
 from offhook.errors import StateError
-from offhook.media.engine import AnswerCreated, CreateAnswer, EngineEvent
+from offhook.media.engine import AnswerCreated, CreateAnswer, CreateOffer, EngineEvent, OfferCreated
 from offhook.sip.message import Request
 from offhook.switch.causes import Cause, cause_of, phrase_of
-from offhook.switch.channel import SUPPORT, Call, Channel, State, wants_display
+from offhook.switch.channel import SUPPORT, Call, Channel, State, supports
 from offhook.switch.exchange import Exchange, Party
 
 
 class Inbound(Channel):
     """A call from a client.
 
-    Its media session is made when it is first needed, for 183 or 200: a call that is only refused never has one.
+    Its media session is made when it is first needed, for 183 or 200: a call that is only refused never has one. Who
+    sent no offer gets ours in the 200 (FreeSWITCH's `enable-3pcc`).
     """
 
     way = Call.INBOUND
 
     def __init__(
-        self, exchange: Exchange, session: str, request: Request, offer: str, *, user: str, party: Party
+        self, exchange: Exchange, session: str, request: Request, offer: str | None, *, user: str, party: Party
     ) -> None:
         number = request.target.user or ""
         super().__init__(exchange, exchange.uuid(), user=user, party=party, destination=number)
@@ -37,7 +38,9 @@ class Inbound(Channel):
         self._local = ""
         self._asked = False
         self._waiting: list[Callable[[Now], None]] = []
-        self.shows_display = wants_display(self.x_headers.pop("X-FS-Support", None))
+        support = self.x_headers.pop("X-FS-Support", None)
+        self.shows_display, self.takes_words = supports(support, "update_display"), supports(support, "send_info")
+        self.call_headers = self.x_headers
         self._times_itself = request.session_expires is not None
         exchange.bind(session, self)
 
@@ -48,7 +51,11 @@ class Inbound(Channel):
             self.exchange.ua.ring(self.session, now, headers=self._shown_headers())
 
     def pre_answer(self, now: Now, then: Callable[[Now], None]) -> None:
-        """183 with SDP, once; then early media flows."""
+        """183 with SDP, once; then early media flows. Who sent no offer gets a 180: an offer is for the 200 alone."""
+        if self._offer is None:
+            self.ring(now)
+            then(now)
+            return
 
         def ready(now: Now) -> None:
             if self.state in (State.NEW, State.RINGING):
@@ -71,9 +78,11 @@ class Inbound(Channel):
 
         self._with_media(ready, now)
 
-    def refuse(self, status: int, cause: Cause, now: Now, *, contact: str | None = None) -> None:
-        """A final answer of 300 or more."""
-        headers = [("Reason", cause.reason), ("Remote-Party-ID", self._remote_party_id())]
+    def refuse(
+        self, status: int, cause: Cause, now: Now, *, contact: str | None = None, reason: str | None = None
+    ) -> None:
+        """A final answer of 300 or more; `reason` in place of the name of its cause."""
+        headers = [("Reason", cause.because(reason or cause.name)), ("Remote-Party-ID", self._remote_party_id())]
         if contact is not None:
             headers.insert(0, ("Contact", contact))
         try:
@@ -103,12 +112,16 @@ class Inbound(Channel):
         self._waiting.append(then)
         if not self._asked:
             self._asked = True
-            self.exchange.ask(lambda name: CreateAnswer(name, self.media, self._offer), self._media_made)
+            offer = self._offer
+            if offer is None:
+                self.exchange.ask(lambda name: CreateOffer(name, self.media), self._media_made)
+            else:
+                self.exchange.ask(lambda name: CreateAnswer(name, self.media, offer), self._media_made)
 
     def _media_made(self, event: EngineEvent, now: Now) -> None:
         if not self.alive:
             return
-        if not isinstance(event, AnswerCreated):
+        if not isinstance(event, AnswerCreated | OfferCreated):
             self.fail(Cause.INCOMPATIBLE_DESTINATION, now)
             return
         self._local = event.sdp

@@ -11,7 +11,7 @@ from offhook.sip.fields import Address
 from offhook.sip.message import Response
 from offhook.sip.uri import Uri
 from offhook.switch.causes import Cause
-from offhook.switch.channel import SUPPORT, Call, Channel, Owner, State, wants_display
+from offhook.switch.channel import SUPPORT, Call, Channel, Owner, State, supports
 from offhook.switch.exchange import Exchange, Party
 from offhook.switch.registrar import Binding
 
@@ -58,10 +58,13 @@ class Outbound(Channel):
         x_headers: Sequence[tuple[str, str]] = (),
         auto_answer: bool = False,
         hops: int = 70,
+        referred_by: str | None = None,
     ) -> None:
         """Send the INVITE to where the user has registered. `hops` is its Max-Forwards."""
         contact = Uri.parse(binding.uri)
+        self.journey.hops = hops
         self.party = Party(self.party.name, contact.user or "")
+        self.call_headers = dict(x_headers)
         host = self.exchange.settings.domain
 
         def made(event: EngineEvent, now: Now) -> None:
@@ -76,6 +79,8 @@ class Outbound(Channel):
                 return
             self._first_offer = event.sdp
             headers = [*x_headers, SUPPORT, ("Remote-Party-ID", self.remote_party(self.shown))]
+            if referred_by is not None:
+                headers.append(("Referred-By", referred_by))
             if auto_answer:
                 headers.append(("Call-Info", f"<sip:{host}>;answer-after=0"))
             self.session = self.exchange.ua.invite(
@@ -93,6 +98,12 @@ class Outbound(Channel):
             self.exchange.bind(self.session, self)
 
         self.exchange.ask(lambda name: CreateOffer(name, self.media), made)
+
+    @property
+    def as_caller(self) -> Party:
+        """Its entry in the directory (trace 05b)."""
+        user = self.exchange.directory.find(self.user or "")
+        return self.party if user is None else Party(user.name, user.number)
 
     def reinvite_headers(self) -> Sequence[tuple[str, str]]:
         """None: the wording repeats those of the first INVITE."""
@@ -165,7 +176,9 @@ class Outbound(Channel):
 
     def _learn(self, response: Response) -> None:
         """Who the called party says it is: X-FS-Display-Name or P-Asserted-Identity, its Contact's user (trace 37)."""
-        self.shows_display = self.shows_display or wants_display(response.headers.get("X-FS-Support"))
+        support = response.headers.get("X-FS-Support")
+        self.shows_display = self.shows_display or supports(support, "update_display")
+        self.takes_words = self.takes_words or supports(support, "send_info")
         self.x_headers = [
             (name, value)
             for name, value in response.headers

@@ -157,7 +157,16 @@ class Reception:
         if user is None:
             return
         self._respond(request, 202, flow, phrase="Accepted")
-        binding = self._registrar.binding(request.target.user or "")
+        kind = request.headers.get("Content-Type") or "text/plain"
+        self._pass_on(request.target.user or "", str(request.headers.get("From")), kind, request.text, now)
+
+    def deliver(self, user: str, text: str, now: Now) -> None:
+        """Send a user a message of the switch's own; nothing where it is not registered."""
+        sender = f"<sip:{self._domain}>;tag={self._exchange.ids.token(64)}"
+        self._pass_on(user, sender, "text/plain", text, now)
+
+    def _pass_on(self, user: str, sender: str, kind: str, text: str, now: Now) -> None:
+        binding = self._registrar.binding(user)
         if binding is None or not self._registrar.is_open(binding.flow):
             return
         # Not the registered URI but where it came from, and `transport` outside of the brackets (trace 20).
@@ -167,12 +176,12 @@ class Reception:
         if self._registrar.moves(binding.flow):
             target, shown = binding.uri, ""
         headers = [
-            ("From", str(request.headers.get("From"))),
+            ("From", sender),
             ("To", f"<{target}>{shown}"),
-            ("Content-Type", request.headers.get("Content-Type") or "text/plain"),
+            ("Content-Type", kind),
             ("X-FS-Sending-Message", self._exchange.uuid()),
         ]
-        self._request("MESSAGE", target, binding.flow, headers, request.text, now)
+        self._request("MESSAGE", target, binding.flow, headers, text, now)
 
     # The wire
 

@@ -18,8 +18,8 @@ from offhook.errors import ConfigError, StateError
 from offhook.media.engine import EngineRequest, MediaEngine
 from offhook.media.null import NullEngine
 from offhook.sip.flow import FlowOutput
-from offhook.switch.core import ChannelView, Control, HangUp, Hold, Originate, SwitchNode
-from offhook.switch.directory import Directory
+from offhook.switch.core import ChannelView, Control, Deflect, HangUp, Hold, Originate, SwitchNode
+from offhook.switch.directory import Directory, Queue
 from offhook.switch.exchange import ChannelEnded, IvrDigits
 from offhook.switch.wording import SwitchSettings
 from offhook.transport.base import Trace
@@ -52,6 +52,15 @@ class SwitchConfig:
     media: Literal["local", "null"] = "local"
     media_address: str | None = None
     users: Directory = field(default_factory=Directory.sample)
+    queues: tuple[Queue, ...] | None = None
+    """In place of those of `users`."""
+    imitate: Literal["freeswitch", "efcx"] = "freeswitch"
+    """`efcx`: what agents ask for by key codes and are told by MESSAGE, in place of words; our own imitation."""
+    open_eavesdrop: bool = False
+    """779 and 88xxxx let everybody listen to everybody, as on the recorded FreeSWITCH."""
+    confirm_blind_transfer: bool = True
+    """Who transfers a call blind is told what comes of it, as conf/freeswitch has it, and early media of the target is
+    no outcome. Else it is told 200 at once, as FreeSWITCH does by itself."""
     trace: Trace | None = None
 
 
@@ -66,8 +75,16 @@ class Switch:
             raise ConfigError("ws_port", "nothing to listen on", "Give ws_port, wss_port, udp_port or tcp_port")
         self._host = "127.0.0.1" if self._config.host in WILDCARDS else self._config.host
         domain = self._config.domain or self._host
-        settings = SwitchSettings(domain=domain, sip_address=f"{domain}:5060")
-        self.node = SwitchNode(settings, self._config.users, ids=SystemIds())
+        settings = SwitchSettings(
+            domain=domain,
+            sip_address=f"{domain}:5060",
+            server=config.imitate,
+            confirm_blind_transfer=config.confirm_blind_transfer,
+            ignore_early_media=config.confirm_blind_transfer,
+            open_eavesdrop=config.open_eavesdrop,
+        )
+        users = config.users if config.queues is None else config.users.with_queues(config.queues)
+        self.node = SwitchNode(settings, users, ids=SystemIds())
         self.ivr_digits: list[IvrDigits] = []
         """What the menu of 5000 has collected, the newest last."""
         self.certificate: SelfSigned | None = None
@@ -140,6 +157,10 @@ class Switch:
         if not self.registered(user):
             raise StateError(f"{user} is not registered")
         self._put(Originate(user, tuple((headers or {}).items()), number=number))
+
+    def deflect(self, user: str, number: str) -> None:
+        """Ask the clients of that user's calls to call `number` in our place: REFER to them."""
+        self._put(Deflect(user, number))
 
     def _put(self, control: Control) -> None:
         if self._driver is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from offhook.sip.flow import FlowOpened
 from offhook.sip.message import Request
@@ -55,6 +55,8 @@ _ORDER = (
     "Event",
     "Allow-Events",
     "Subscription-State",
+    "Refer-To",
+    "Referred-By",
     "Session-Expires",
     "Min-SE",
     "WWW-Authenticate",
@@ -77,7 +79,7 @@ _REQUESTS = {
     "NOTIFY": (*_BASIC, "Allow-Events"),
     "OPTIONS": (*_BASIC, "Allow-Events"),
 }
-_WITH_CONTACT = ("INVITE", "INFO", "NOTIFY", "UPDATE", "OPTIONS")
+_WITH_CONTACT = ("INVITE", "INFO", "NOTIFY", "UPDATE", "OPTIONS", "REFER")
 _OWN = frozenset(
     name.lower()
     for name in (
@@ -108,6 +110,16 @@ class SwitchSettings:
     session_expires: int = 120
     algorithms: tuple[str, ...] = ("MD5",)
     """Of digest authentication, the strongest first."""
+    enable_3pcc: bool = False
+    """Who calls without an offer gets ours in the 200; else it is refused, as the stock profile does (measured)."""
+    server: Literal["freeswitch", "efcx"] = "freeswitch"
+    """`efcx`: key codes and MESSAGEs as our own imitation of the vendor's media server has them, in place of words."""
+    open_eavesdrop: bool = False
+    """The numbers 779 and 88xxxx are there, by which everybody may listen to everybody, as on the recorded one."""
+    confirm_blind_transfer: bool = False
+    """FreeSWITCH's `confirm-blind-transfer`: who asks for a transfer is told what comes of it."""
+    ignore_early_media: bool = False
+    """Of FreeSWITCH's variable of that name: early media of a transfer's target is no outcome of it."""
 
 
 FIRST_CSEQ = 123_111_600
@@ -341,7 +353,9 @@ class Wording:
         standard: tuple[str, ...] = _BASIC
         if method == "OPTIONS":
             standard = _FULL
-        if method == "OPTIONS" or (method == "MESSAGE" and status == 202):
+        if method == "REFER" and status == 202:
+            standard = (*_BASIC, "Allow-Events")
+        if method == "OPTIONS" or (method in ("MESSAGE", "REFER") and status == 202):
             # Its port of wss with transport=udp: so FreeSWITCH has it.
             kept.append(("Contact", f"<sip:{self._domain}:7443;transport=udp>" if dialog is None else dialog.contact))
         if method in ("INVITE", "UPDATE"):
