@@ -1,4 +1,4 @@
-"""Write the parts of docs/ that are drawn from the code: state diagrams, error codes, the command line.
+"""Write the parts of docs/ that are drawn from the code: state diagrams, error codes, the command line, the schemas.
 
 python docs/generate.py            write them
 python docs/generate.py --check    say which are not up to date, and fail (the test suite does this)
@@ -14,9 +14,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+import messages
 import rfc
 
 from offhook.cli.main import COMMANDS, new_parser
+from offhook.cli.schema import FORMS
 from offhook.cti.errors import CODES
 from offhook.sip import (
     client_transaction,
@@ -100,6 +102,11 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/errors.md": errors,
     "reference/command-line.md": command_line,
     "reference/rfc.md": rfc.page,
+    "reference/asyncapi.md": messages.page,
+    "reference/asyncapi.json": FORMS["asyncapi"],
+    "reference/commands.schema.json": FORMS["commands"],
+    "reference/events.schema.json": FORMS["events"],
+    "reference/offhook.d.ts": FORMS["typescript"],
 }
 
 
@@ -120,7 +127,7 @@ def main(arguments: list[str]) -> int:
     stale = []
     for name, page in PAGES.items():
         path = HERE / name
-        text = MARK + page()
+        text = MARK + page() if name.endswith(".md") else page()
         old = path.read_text() if path.exists() else ""
         if "--check" in arguments and not same(name, old, text):
             stale.append(name)

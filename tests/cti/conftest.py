@@ -14,6 +14,7 @@ import pytest
 from offhook.clock import Now, Timers
 from offhook.cti import codec
 from offhook.cti.agent import AgentSession, AgentSettings, Finished, Publish, Reply
+from offhook.cti.stream import Audit
 from offhook.media.engine import (
     AnswerCreated,
     ApplyAnswer,
@@ -38,22 +39,26 @@ from offhook.sip.events import (
 )
 from offhook.sip.fields import Address
 from offhook.sip.flow import CloseFlow, FlowInput, FlowOpened, FlowOutput, FlowReceived, OpenFlow, Probe, Send
+from offhook.sip.style import FIELDS, Style
 from offhook.sip.user_agent import UserAgent
 from offhook.testing.clock import SeededIds
 from offhook.testing.network import Network
 
 Json = dict[str, Any]
 URL = "ws://pbx"
+WORDS = "application/vnd.offhook+json"
 PASSWORD = "1234"
 
 
 class Pbx:
     """The server: registers with digest, and else does what a test tells it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, displays: bool = True) -> None:
         self.timers = Timers()
         ids = SeededIds(77)
-        self.ua = UserAgent(None, timers=self.timers, ids=ids, pass_up=frozenset({"REGISTER", "INFO"}))
+        own = frozenset({"REGISTER", "INFO", "REFER", "OPTIONS"})
+        fields = FIELDS if displays else {name: value for name, value in FIELDS.items() if name != "X-FS-Support"}
+        self.ua = UserAgent(None, timers=self.timers, ids=ids, pass_up=own, style=Style(fields=fields))
         self.digest = DigestServer("pbx", lambda user: PASSWORD, ids)
         self.engine = NullEngine(flavour="freeswitch")
         self.engine.start(self._heard_engine)
@@ -63,6 +68,10 @@ class Pbx:
         """Expires of each REGISTER that was taken."""
         self.register_status = 200
         self.info_status = 200
+        self.options_status = 200
+        self.refer_status = 202
+        """What a REFER is answered; 0: nothing."""
+        self.refers: list[RequestReceived] = []
         self.challenge_invites = False
         self.offers = "answer"
         """What is done with re-INVITEs: answer, 4xx/5xx as text, or keep (the test does it)."""
@@ -70,6 +79,8 @@ class Pbx:
         self.deaf_to = ""
         """Messages that begin so are not heard."""
         self.digits: list[str] = []
+        self.words: list[tuple[str, Json]] = []
+        """What the agent asked for in which session."""
         self.flow = ""
         self.contact = ""
         self.invites: list[InviteReceived] = []
@@ -101,8 +112,18 @@ class Pbx:
         if isinstance(event, RequestReceived) and event.request.method == "REGISTER":
             self._register(event, now)
         elif isinstance(event, RequestReceived) and event.request.method == "INFO":
-            self.digits.append(event.request.text)
+            if event.request.content_type == WORDS:
+                assert event.session is not None
+                self.words.append((event.session, json.loads(event.request.text)))
+            else:
+                self.digits.append(event.request.text)
             self.ua.respond(event.key, self.info_status, now)
+        elif isinstance(event, RequestReceived) and event.request.method == "OPTIONS":
+            self.ua.respond(event.key, self.options_status if event.session in self.ua.sessions() else 481, now)
+        elif isinstance(event, RequestReceived) and event.request.method == "REFER":
+            self.refers.append(event)
+            if self.refer_status:
+                self.ua.respond(event.key, self.refer_status, now)
         elif isinstance(event, InviteReceived):
             self._invited(event, now)
         elif isinstance(event, OfferReceived) and self.offers != "keep":
@@ -178,6 +199,69 @@ class Pbx:
             contact=self._self(),
         )
 
+    def rebind(self) -> None:
+        """Reach the agent over its new connection in the calls that are up."""
+        for session in self.ua.sessions():
+            self.ua.rebind(session, self.flow)
+
+    def report(self, status: int, *, phrase: str | None = None, over: bool | None = None) -> None:
+        """NOTIFY the last REFER."""
+        refer = self.refers[-1]
+        assert refer.session is not None
+        self.ua.notify(refer.session, refer.request.cseq.number, status, self.now(), phrase=phrase, over=over)
+
+    def bye(self, session: str, reason: str | None = 'Q.850;cause=16;text="NORMAL_CLEARING"') -> None:
+        """End a call with a Reason."""
+        self.ua.hangup(session, self.now(), headers=[] if reason is None else [("Reason", reason)])
+
+    def display(self, session: str, number: str, *, attended: bool = False) -> None:
+        """Tell who the other party is now, as FreeSWITCH does."""
+        headers = [("Content-Type", "message/update_display"), ("X-FS-Display-Name", "Outbound Call")]
+        headers.append(("X-FS-Display-Number", number))
+        if attended:
+            headers.append(("X-FS-Attended-Transfer", "true"))
+        self.ua.info(session, "message/update_display", "", self.now(), headers=headers)
+
+    def word(self, event: str, session: str | None = None) -> tuple[str, Json]:
+        """The last word of that name from the agent: its session, and what it says."""
+        return next(each for each in reversed(self.words) if each[1]["event"] == event and session in (None, each[0]))
+
+    def say(self, session: str, event: str, **word: Any) -> None:
+        """A word in a session of ours."""
+        self.ua.info(session, WORDS, json.dumps({"event": event, **word}), self.now())
+
+    def conference(self, session: str, *members: str, reason: str, id: str | None = None, **dialog: Any) -> None:
+        """Tell a member who is in its conference: `1000`, `555c` (the customer), `1001h` (held), `1001m` (muted)."""
+        listed = [
+            {"ext": each.rstrip("chm"), "held": "h" in each, "muted": "m" in each, "customer": "c" in each}
+            for each in members
+        ]
+        more = {"conference": {"name": "room"}, "members": listed}
+        named = {} if id is None else {"id": id}
+        self.say(session, "CONFERENCE", reasonCode=reason, dialog=dialog, additionalAttributes=more, **named)
+
+    def message(self, body: str | bytes | Json, user: str = "5551234") -> None:
+        """A MESSAGE outside of dialogs."""
+        text = json.dumps(body) if isinstance(body, dict) else body if isinstance(body, str) else body.decode("latin-1")
+        self.ua.request(
+            "MESSAGE",
+            self.contact,
+            self.now(),
+            flow=self.flow,
+            from_=Address.parse(f"<sip:{user}@pbx>"),
+            contact=self._self(),
+            content_type="text/plain",
+            body=text,
+        )
+
+    def messages(self) -> list[tuple[str, Json]]:
+        """The MESSAGEs of the agent: to whom, and what they say."""
+        return [
+            (str(event.request.target.user), json.loads(event.request.text))
+            for event in self.events
+            if isinstance(event, RequestReceived) and event.request.method == "MESSAGE"
+        ]
+
     def ended(self, session: str) -> SessionEnded | None:
         return next((e for e in self.events if isinstance(e, SessionEnded) and e.session == session), None)
 
@@ -202,6 +286,7 @@ class Desk:
         self.events: list[Json] = []
         self.replies: list[tuple[str | None, Json]] = []
         self.finished: list[Finished] = []
+        self.audits: list[Audit] = []
         self.engine = NullEngine()
         self.engine.start(lambda event: self.session.receive(event, self.network.now()))
         self.requests: list[EngineRequest] = []
@@ -232,13 +317,15 @@ class Desk:
                     self._perform(item)
         return out
 
-    def _perform(self, output: EngineRequest | Publish | Reply | Finished) -> None:
+    def _perform(self, output: EngineRequest | Publish | Reply | Finished | Audit) -> None:
         if isinstance(output, Publish):
             self.events.append(json.loads(codec.encode(output.event)))
         elif isinstance(output, Reply):
             self.replies.append((output.origin, json.loads(codec.encode(output.message))))
         elif isinstance(output, Finished):
             self.finished.append(output)
+        elif isinstance(output, Audit):
+            self.audits.append(output)
         else:
             self._ask_engine(output)
 
@@ -325,6 +412,9 @@ class Desk:
 
 def short(event: Json) -> str:
     """`dialogState HELD`, `Error hold-refused`, `agentInfo LOGIN`, `DTMF 1`."""
+    if "response" not in event:
+        told = event["dialog"]
+        return f"{event['event']} {event['status']} {told['eventRequest']} {told['streamStatus']}"
     response = event["response"]
     dialog = response.get("dialog")
     if "dialog" in response:
@@ -336,9 +426,11 @@ def short(event: Json) -> str:
 class Bench:
     """A network with a server and one agent."""
 
-    def __init__(self, password: str = PASSWORD, extension: str = "1000", **settings: Any) -> None:
+    def __init__(
+        self, password: str = PASSWORD, extension: str = "1000", displays: bool = True, **settings: Any
+    ) -> None:
         self.network = Network(seed=3)
-        self.pbx = Pbx()
+        self.pbx = Pbx(displays=displays)
         self.pbx.now = self.network.now
         self.pbx_host = self.network.add("pbx", self.pbx, url=URL, timers=self.pbx.timers)
         self.desk = Desk(
@@ -380,6 +472,44 @@ class Bench:
         self.desk.done("answerCall", dialogId=dialog)
         self.desk.news()
         return dialog, session
+
+    def consults(self, action: str = "makeConsult", ring: int | None = 180, **parameter: Any) -> InviteReceived:
+        """A consult of the agent, as far as its INVITE (and what it rings) at the server."""
+        before = len(self.pbx.invites)
+        given = {"numberToConsult": "1002"} if action == "makeConsult" else {}
+        self.desk.send(action, **{**given, **parameter})
+        self.run()
+        assert len(self.pbx.invites) == before + 1
+        invite = self.pbx.invites[-1]
+        if ring is not None:
+            self.pbx.ua.ring(invite.session, self.network.now(), status=ring)
+            self.run()
+        return invite
+
+    def pair(self, *, answered: bool = True) -> tuple[str, str, str, str]:
+        """A customer on hold and a consult that is up (or rings): their dialog ids and the server's sessions."""
+        customer, session = self.answers(user="5551234", headers=(("X-Destination-Number", "800"),))
+        invite = self.consults()
+        consult = str(self.desk.dialog()["id"])
+        if answered:
+            self.pbx.take(invite)
+        self.run(1)
+        self.desk.news()
+        return customer, session, consult, invite.session
+
+    def restart(self) -> None:
+        """The agent's process dies, and another one goes on from its snapshot."""
+        snapshot = json.loads(json.dumps(self.desk.session.snapshot(self.network.now())))
+        self.network.remove(self.desk.host)
+        self.run(0.1)
+        timers, now = Timers(), self.network.now()
+        again = AgentSession.restore(
+            snapshot, self.desk.settings, PASSWORD, timers=timers, ids=SeededIds(99), now=now, ready=self.desk.ready
+        )
+        self.desk.take_over(again, timers, "agent, again")
+        self.run(1)
+        self.pbx.rebind()
+        self.desk.news()
 
     def nothing_left(self) -> None:
         """After logout: no call, no media, no timer, no flow."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from offhook.cti.dialect import DIALECTS, call_variables, readable
+from offhook.cti.dialect import FreeSwitch, call_variables, readable
 from offhook.errors import RemoteError
-from offhook.sip.message import Headers, Request
+from offhook.sip.headers import Headers
+from offhook.sip.message import Request
 
-DIALECT = DIALECTS["freeswitch"]
+DIALECT = FreeSwitch()
 UUID = "6c0f9c5e-8d5a-4b0e-9d5e-111122223333"
 
 
@@ -111,3 +112,26 @@ def test_what_a_call_says() -> None:
         ("X-Calltype", "OUT"),
     ]
     assert DIALECT.digit("#", 160) == ("application/dtmf-relay", "Signal=#\r\nDuration=160\r\n")
+
+
+def test_what_a_consult_says() -> None:
+    headers = DIALECT.consult_headers("5551234", "800", "d1")
+    told = DIALECT.read(invite(*headers))
+    assert (told.call_type, told.customer, told.destination, told.media_type) == ("CONSULT", "5551234", "800", "audio")
+    assert told.customer_dialog == "d1"
+    assert DIALECT.read(invite()).customer_dialog is None
+    assert DIALECT.queue_headers("support", "NAME") == [
+        ("X-queueTransfer", "support"),
+        ("X-queueTypeTransfer", "NAME"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("support", "tells"),
+    [(None, False), ("send_info", False), ("update_display,send_info", True), ("UPDATE_DISPLAY", True)],
+)
+def test_whether_the_server_tells_who_takes_a_call(support: str | None, tells: bool) -> None:
+    response = invite().response(200)
+    if support is not None:
+        response.headers.add("X-FS-Support", support)
+    assert DIALECT.tells_agent(response) is tells

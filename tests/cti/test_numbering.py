@@ -43,6 +43,22 @@ def test_numbers_that_are_not(number: str) -> None:
     assert why.description == f"Invalid target Uri:{number}"
 
 
+@pytest.mark.parametrize("number", ["(*44)1001", "*-4.4-1001", "+*441001", "*4/41001", "~*44", "*4=4,1001"])
+def test_separators_do_not_hide_the_prefix(number: str) -> None:
+    why = refuse_number(number, "*44")
+    assert why is not None and why.code == "monitoring-number"
+    told = refuse_text("Destination_Number", number, "*44")
+    assert told is not None and told.code == "monitoring-number"
+
+
+def test_a_prefix_of_letters_or_none() -> None:
+    for number in ("spy-1001", "SPY1001"):
+        why = refuse_number(number, "spy")
+        assert why is not None and why.code == "monitoring-number"
+    assert refuse_number("1001", "-") is None
+    assert refuse_text("Destination_Number", "Großhandel *44", "*44") is None
+
+
 def test_the_monitoring_prefix_is_refused() -> None:
     why = refuse_number("*441001", "*44")
     assert why is not None and why.code == "monitoring-number"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from offhook.clock import Now, Timers
 from offhook.cti.codec import encode
 from offhook.cti.commands import Command, GetState, HoldCall
@@ -68,6 +70,7 @@ def test_without_an_id_there_is_no_result() -> None:
     assert case.told() == [("Error", "timeout")]
 
 
+@pytest.mark.foreign
 def test_the_answer_of_a_query() -> None:
     case = Case()
     case.outcomes.done(case.outcomes.begin(GetState(id="q"), "desk"), {"a": 1})
@@ -95,3 +98,12 @@ def test_done_stops_the_time() -> None:
     case.outcomes.start(ticket, NOW)
     case.outcomes.done(ticket)
     assert case.timers.next() is None
+
+
+def test_what_has_begun_does_not_begin_anew() -> None:
+    """A command of two steps has the time of one."""
+    case = Case()
+    ticket = case.outcomes.begin(HOLD, None)
+    case.outcomes.start(ticket, Now(0.0, 0.0))
+    case.outcomes.start(ticket, Now(30.0, 30.0))
+    assert case.timers.next() == 40.0

@@ -67,3 +67,23 @@ def test_an_answer_before_and_after_the_call_is_up(bench: Any) -> None:
     purposes = [asked.purpose for asked in work.asked.values()]
     assert purposes[0] is Purpose.APPLY and purposes[-1] is Purpose.REAPPLY
     assert isinstance(bench.desk.requests[-1], ApplyAnswer)
+
+
+def test_another_id(bench: Any) -> None:
+    """The calls stay in their order, and whoever waits for this one's hold still finds it."""
+    ids = [bench.talk(number)[0] for number in ("111", "222", "333")]
+    work = bench.desk.session._work
+    one, two, three = work.up()
+    three.holds = {two.id, one.id}
+    work.rename(two, "other")
+    assert list(work.calls) == [ids[0], "other", ids[2]]
+    assert work.calls["other"] is two
+    assert three.holds == {ids[0], "other"}
+
+
+def test_consults(bench: Any) -> None:
+    customer, _, consult, _ = bench.pair()
+    work = bench.desk.session._work
+    about, own = work.calls[customer], work.calls[consult]
+    assert work.consults() == [own]
+    assert (work.consult_about(about), work.consult_about(own)) == (own, None)

@@ -11,6 +11,8 @@ from aiohttp import WSMsgType, web
 
 from offhook.testing.desk import Desk, DeskError, dialogs, summary, until
 
+pytestmark = pytest.mark.foreign
+
 ALERTING = {"event": "newInboundCall", "response": {"dialog": {"id": "7", "state": "ALERTING"}}}
 ACTIVE = {"event": "dialogState", "response": {"dialog": {"id": "7", "state": "ACTIVE"}}}
 STATS = {"event": "callStats", "response": {"audio": {"levelInDb": -20.0, "packetsReceived": 50}}}

@@ -18,8 +18,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "offhook.cli.serve",
         "the gateway: the contract on a WebSocket, SIP to the server, audio in this process",
     ),
+    "doctor": ("offhook.cli.doctor", "check an installation, and say what is missing and how to mend it"),
     "switch": ("offhook.cli.switch", "a development switch that imitates FreeSWITCH on the wire"),
     "ladder": ("offhook.cli.ladder", "draw a SIP trace as a ladder"),
+    "schema": ("offhook.cli.schema", "the commands and events as JSON Schema, AsyncAPI or TypeScript"),
 }
 """Name, module, and what it is; a module is imported when its command is called."""
 

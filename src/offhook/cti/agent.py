@@ -44,7 +44,7 @@ from offhook.cti.commands import (
     Whisper,
 )
 from offhook.cti.controller import Controller
-from offhook.cti.dialect import DIALECTS
+from offhook.cti.dialects import DIALECTS
 from offhook.cti.errors import failure, invalid_action
 from offhook.cti.events import AgentState, AgentStateResponse, Dialog, Snapshot, SnapshotResponse
 from offhook.cti.outcomes import TIMER as TICKET_TIMER

@@ -6,14 +6,22 @@ A CTI call is not a SIP dialog: `dialog.id`, `session` and `media` are three nam
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
+from msgspec import UNSET
+
+from offhook.clock import Now
 from offhook.cti.commands import Command
-from offhook.cti.dialog import Kind
+from offhook.cti.dialog import CONFERENCE, Kind
+from offhook.cti.errors import Failure
 from offhook.cti.events import Dialog
 from offhook.cti.outcomes import Ticket
+from offhook.cti.words import Ask, Stream, Word
 from offhook.media.engine import Direction
+from offhook.sip.events import SessionEnded
 
 
 class Phase(Enum):
@@ -95,14 +103,82 @@ class Task:
     """The digits that are not sent yet."""
     asked: str | None = None
     """The INFO that the task waits for."""
+    inquiry: Inquiry | None = None
+    """What the server was asked for, where its word is waited for."""
+    part_of: Ticket | None = None
+    """The command of which it is the first step: the time of both begins together."""
+    then: Callable[[Failure | None, Now], None] | None = None
+    """What goes on after it; gets why it failed, or None."""
+    ends_well: bool = False
+    """The end of the call does not fail it: a transfer that came about."""
+    result: Any = UNSET
+    """What its commandResult says besides, where it ends well with the call."""
+
+
+Changed = Callable[[Failure | None, str, Now], None]
+"""Told what came of a renegotiation: why it failed, or None and the answer of the other side."""
 
 
 @dataclass(slots=True, eq=False)
 class Renegotiation:
-    """A hold (or retrieve) under way; outlives its task when that runs out of time."""
+    """An offer of ours under way, a hold or retrieve mostly; outlives its task when that runs out of time."""
 
     hold: bool
+    """Whether the call is held once it is accepted."""
+    task: Task | None
+    direction: Direction
+    video: Direction | None
+    changed: Changed | None = None
+    """Of one that neither holds nor retrieves."""
     stage: Stage = Stage.WAITING
+    answer: str = field(default="", repr=False)
+
+
+@dataclass(slots=True, eq=False)
+class Inquiry:
+    """Something that the server was asked for."""
+
+    ask: Ask
+    session: str
+    rest: tuple[tuple[str, str], ...] = field(repr=False)
+    """The INFOs that have not left yet."""
+    heard: Callable[[Failure | None, Word | None, Now], None]
+    """Gets why it failed, or None; and the word that told it, where one did."""
+
+
+@dataclass(slots=True, eq=False)
+class Transfer:
+    """A REFER that is out; outlives its task when that runs out of time."""
+
+    reason: str
+    """The callEndReason, where it comes about."""
+    task: Task | None
+    """None: its command had all its time."""
+    consult: Call | None = None
+    """The call whose other party takes over; None in a blind transfer."""
+    ringing: bool = False
+    """The consult was not answered when the REFER left."""
+    refer: str | None = None
+    """What the events of the REFER name it by; None while it waits to be sent."""
+    accepted_at: float | None = None
+    """When its 2xx came."""
+    reported: bool = False
+    """Provisional reports came: this server tells what happens."""
+    succeeded_at: float | None = None
+    """When the final report came that it came about."""
+    by_report: bool = False
+    """Only a report can tell success, no BYE: the command had all its time, or one of two legs ended alone."""
+    kept: dict[str, SessionEnded] = field(default_factory=dict)
+    """Ends of the two calls that are not told yet, by dialog id: the other one may belong to the same transfer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Takeover:
+    """What the server tells when a consult becomes the customer's call; None where the INVITE of the consult holds."""
+
+    number: str | None = field(default=None, repr=False)
+    dialog_id: str | None = None
+    destination: str | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True, eq=False)
@@ -115,6 +191,8 @@ class Outgoing:
     headers: list[tuple[str, str]] = field(repr=False)
     direction: Direction = Direction.SENDRECV
     """Of our offers, while the call is not held; a silent monitor's is RECVONLY."""
+    video: Stream | None = None
+    """What the agent wants the other side to see from the beginning."""
 
 
 @dataclass(slots=True, eq=False)
@@ -138,6 +216,8 @@ class Call:
     restored: bool = False
     """From another process: there is no audio here."""
     renegotiation: Renegotiation | None = None
+    renegotiated_at: float = -1.0
+    """When our last hold or retrieve got its 2xx (monotonic)."""
     remote_offer: bool = False
     """An offer of the other side is being answered."""
     remote_hold: bool = False
@@ -148,6 +228,38 @@ class Call:
     """The agent, or we for a failure of ours, hung up."""
     outgoing: Outgoing | None = None
     """None: it came in (or is from another process)."""
+    customer: Call | None = None
+    """Of a consult that we made: the call that it is about."""
+    customer_id: str | None = None
+    """Of a consult that came in: the dialog id of the call that it is about, which it takes over with the customer."""
+    queued: bool = False
+    """It is up with a queue; the server tells when an agent took it."""
+    takeover: Takeover | None = None
+    """We were consulted and have the customer now, which is told once the call is up and active."""
+    transfer: Transfer | None = None
+    passed_on: str | None = None
+    """The callEndReason of a call that goes on elsewhere without us, with isCallEnded 0."""
+    known_as: str | None = None
+    """Its first dialog id, where it has another one by now; the server may go on naming it so."""
+    refused_as: str | None = None
+    """The code of why our call did not come about; known before its end where a MESSAGE says so."""
+    listens: bool = False
+    """We called to listen to somebody else's call, whispering or not."""
+    silent: bool = False
+    """So: nothing is sent from the microphone, whatever else holds."""
+    whispering: bool = False
+    conference: str | None = None
+    """What the server calls the conference."""
+    video: Direction | None = None
+    """Of our offers while the call is not held; None: none. SENDRECV only if the agent turned it on."""
+    stream: Stream | None = None
+    """What the agent turned on."""
+    agent: str | None = field(default=None, repr=False)
+    """Who answered our call, where the server tells: MESSAGEs are for that extension."""
+    converted: str | None = None
+    """When the other side turned video on or off for the last time, by its own clock."""
+    video_offer: str = field(default="", repr=False)
+    """The offer under way of the other side, where we would take its video."""
     releases: list[Ticket] = field(default_factory=list)
     same_answer: list[Ticket] = field(default_factory=list)
     """Further answerCalls that came while it was being answered."""
@@ -169,6 +281,20 @@ class Call:
     def talking(self) -> Direction:
         """The direction of our offers while the call is not held."""
         return Direction.SENDRECV if self.outgoing is None else self.outgoing.direction
+
+    def direction(self, held: bool) -> Direction:
+        """The direction of our offers and answers; who only listens sends nothing while it holds either (RB §3.6)."""
+        if not held:
+            return self.talking
+        return Direction.INACTIVE if self.talking is Direction.RECVONLY else Direction.SENDONLY
+
+    def video_while(self, held: bool) -> Direction | None:
+        """The direction of video: as agreed, but that a call that is held sees nothing of us."""
+        return None if held else self.video
+
+    @property
+    def in_conference(self) -> bool:
+        return self.dialog.callType == CONFERENCE
 
     def can(self, step: Step) -> bool:
         return (self.phase, step) in STEPS

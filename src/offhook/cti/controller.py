@@ -9,9 +9,13 @@ import msgspec
 from offhook.clock import Now
 from offhook.cti.call import Call, Phase, Task
 from offhook.cti.commands import (
+    SST,
     AnswerCall,
+    BargeIn,
     CallCommand,
+    ConferenceConsult,
     ConsultTransfer,
+    ConvertCall,
     DialogCommand,
     GetDialog,
     GetStats,
@@ -26,19 +30,26 @@ from offhook.cti.commands import (
     RetrieveCall,
     SendDtmf,
     SilentMonitor,
+    SSTQueue,
     UnmuteCall,
+    Whisper,
 )
+from offhook.cti.consulting import Consulting
 from offhook.cti.dialog import again, event_of
 from offhook.cti.digits import Digits
 from offhook.cti.ending import Ending
 from offhook.cti.errors import Failure, failure, invalid_action, media_failure
 from offhook.cti.events import Audio, CallStats, DialogResponse, DialogState, StatsResponse
-from offhook.cti.holding import AGAIN_TIMER, Holding
+from offhook.cti.hearing import IN_TURN, Hearing
+from offhook.cti.holding import AGAIN_TIMER, Change, Holding
 from offhook.cti.inbound import AUTO_TIMER, RING_TIMER, Inbound
 from offhook.cti.outbound import Outbound
 from offhook.cti.outcomes import Ticket
 from offhook.cti.tasks import Tasks
+from offhook.cti.transferring import LEGS_TIMER, REFER_TIMER, Transferring
+from offhook.cti.variables import SILENCE_TIMER
 from offhook.cti.workplace import ENGINE_TIMER, Asked, Purpose, Workplace
+from offhook.errors import StateError
 from offhook.media.engine import (
     AnswerApplied,
     AnswerCreated,
@@ -52,19 +63,26 @@ from offhook.media.engine import (
 )
 from offhook.sip.events import (
     AnswerReceived,
+    DisplayUpdated,
     Established,
     InviteReceived,
     InviteSent,
     OfferReceived,
     Progress,
+    ReferAccepted,
+    ReferExpired,
+    ReferFailed,
+    ReferProgress,
     Renegotiated,
     RenegotiationFailed,
     RequestAnswered,
+    RequestReceived,
     SessionEnded,
     SipEvent,
 )
 
-QUEUED = HoldCall | RetrieveCall | MuteCall | UnmuteCall | SendDtmf
+TRANSFERS = SST | SSTQueue | ConsultTransfer
+QUEUED = HoldCall | RetrieveCall | MuteCall | UnmuteCall | SendDtmf | SST | SSTQueue | IN_TURN
 """Commands that wait for their turn on a call that is up."""
 GONE = (404, 408, 481)
 """Answers to an OPTIONS in a dialog that say that there is no such dialog."""
@@ -77,10 +95,15 @@ class Controller:
         self.work = work
         self._tasks = Tasks(work)
         self._digits = Digits(work, self._tasks)
-        self._holding = Holding(work, self._tasks)
+        self._holding = Holding(work, self._tasks, self._own_changed)
         self.ending = Ending(work, self._tasks, self._digits)
         self._inbound = Inbound(work, self._tasks, self.ending)
         self._outbound = Outbound(work, self.ending)
+        self._transferring = Transferring(work, self._tasks, self.ending)
+        self._consulting = Consulting(work, self._tasks, self._outbound, self.ending)
+        taken_over = self._consulting.taken_over
+        self._hearing = Hearing(work, self._tasks, self._outbound, self.ending, self._holding, taken_over)
+        self.ending.watch(self._buried)
         self._probes: dict[str, Call] = {}
         self._tasks.serve(
             {
@@ -90,9 +113,25 @@ class Controller:
                 MuteCall: self._holding.mute,
                 UnmuteCall: self._holding.mute,
                 SendDtmf: self._digits.start,
+                SST: self._transferring.start,
+                SSTQueue: self._transferring.start,
+                ConsultTransfer: self._transferring.start_consult,
+                **self._hearing.starts,
             },
-            self._inbound.task_over,
+            self._task_over,
         )
+
+    def _own_changed(self, call: Call, change: Change, now: Now) -> None:
+        self._hearing.conferencing.own_changed(call, change, now)
+
+    def _task_over(self, call: Call, task: Task, why: Failure | None, now: Now) -> None:
+        self._inbound.task_over(call, task, why, now)
+        self._hearing.task_over(call, task, why, now)
+        self._consulting.settled(call, now)
+
+    def _buried(self, call: Call, reason: str | None, now: Now) -> None:
+        self._consulting.buried(call, reason, now)
+        self._hearing.listening.over(call, now)
 
     # Commands
 
@@ -101,8 +140,12 @@ class Controller:
         match command:
             case MakeCall() | MakeOBCall():
                 self._outbound.dial(ticket, command, now)
-            case MakeConsult() | MakeConsultQueue() | ConsultTransfer() | SilentMonitor():
-                self.work.outcomes.failed(ticket, failure("not-implemented"), now)
+            case MakeConsult() | MakeConsultQueue():
+                self._consulting.consult(ticket, command, now)
+            case ConsultTransfer():
+                self._transferring.complete(ticket, command, now)
+            case SilentMonitor():
+                self._hearing.listening.monitor(ticket, command, now)
             case _:
                 self._on_call(ticket, command, now)
 
@@ -121,9 +164,16 @@ class Controller:
             self._ask_stats(call, ticket, now)
         elif isinstance(command, AnswerCall):
             self._inbound.answer(call, ticket, now)
-        elif not isinstance(command, QUEUED):
-            self.work.outcomes.failed(ticket, failure("not-implemented"), now)
+        elif isinstance(command, ConferenceConsult):
+            self._hearing.conferencing.confer(call, ticket, now)
+        elif isinstance(command, Whisper | BargeIn):
+            self._hearing.listening.ask(call, ticket, now)
+        elif isinstance(command, SendDtmf) and call.listens:  # digits there make the server let the listener speak
+            self.work.outcomes.failed(ticket, invalid_action(command.action), now)
         elif call.phase is not Phase.UP and not self._being_answered(call):
+            self.work.outcomes.failed(ticket, invalid_action(command.action), now)
+        elif call.queued and isinstance(command, HoldCall | RetrieveCall | MuteCall | UnmuteCall):
+            # To desks it has not begun: a HELD or a second INITIATED would mislead them.
             self.work.outcomes.failed(ticket, invalid_action(command.action), now)
         else:
             if isinstance(command, MuteCall) and call.task is not None:
@@ -173,8 +223,14 @@ class Controller:
     def probe(self, now: Now) -> None:
         """Ask whether the calls still exist: while the server was out of reach, nobody could have told their end."""
         for call in self.work.up():
-            assert call.session is not None, "a call that is up has a session"
+            self._ask_after(call, now)
+
+    def _ask_after(self, call: Call, now: Now) -> None:
+        assert call.session is not None, "a call that is up has a session"
+        try:
             self._probes[self.work.ua.options(call.session, now)] = call
+        except StateError:
+            return  # the server is out of reach: all are asked after when it is back
 
     # The user agent
 
@@ -185,6 +241,9 @@ class Controller:
             return
         if isinstance(event, RequestAnswered):
             self._request_answered(event, now)
+            return
+        if isinstance(event, RequestReceived):
+            self._hearing.received(event, now)
             return
         session = getattr(event, "session", None)
         call = self.work.sessions.get(session) if isinstance(session, str) else None
@@ -201,16 +260,36 @@ class Controller:
                 self._holding.answered(call, event.answer, now)
             case Established(response=None):
                 self._inbound.established(call, now)
+                self._hearing.converting.introduce(call, now)
+                self._consulting.settled(call, now)
             case Established():
-                self._outbound.established(call, now)
+                self._outbound.established(call, event.response, now)
+                self._hearing.listening.up(call, now)
             case OfferReceived():
                 self._holding.offered(call, event.offer, now)
             case Renegotiated():
                 self._holding.renegotiated(call, now)
+                self._consulting.settled(call, now)
             case RenegotiationFailed():
                 self._holding.refused(call, event.status, event.phrase, now)
             case SessionEnded():
-                self.ending.ended(call, event, now)
+                self._hearing.conferencing.consult_ends(call, event)
+                self._transferring.ended(call, event, now)
+            case DisplayUpdated():
+                self._consulting.display_updated(call, event, now)
+            case _:
+                self._referral(call, event, now)
+
+    def _referral(self, call: Call, event: SipEvent, now: Now) -> None:
+        match event:
+            case ReferAccepted():
+                self._transferring.accepted(call, event, now)
+            case ReferProgress():
+                self._transferring.reported(call, event, now)
+            case ReferFailed():
+                self._transferring.refused(call, event, now)
+            case ReferExpired():
+                self._transferring.expired(call, event)
             case _:
                 return
 
@@ -220,9 +299,16 @@ class Controller:
             if event.status in GONE and probed.phase is Phase.UP:
                 self.ending.hang_up(probed, now)
             return
-        call = self.work.sessions.get(event.session or "")
-        if call is not None:
+        # Not by the session: without words, the digits of a conference may go out on the consult.
+        calls = self.work.calls.values()
+        call = next((call for call in calls if call.task is not None and call.task.asked == event.id), None)
+        task = None if call is None else call.task
+        if call is None or task is None:
+            return
+        if isinstance(task.command, SendDtmf):
             self._digits.info_answered(call, event, now)
+        elif self._hearing.answered(call, task, event, now) and isinstance(task.command, ConsultTransfer):
+            self._transferring.digits_taken(call, now)
 
     # The engine
 
@@ -302,11 +388,18 @@ class Controller:
         if what == ENGINE_TIMER:
             self.engine(EngineFailed(name, self.work.asked[name].call.media, "timeout", ""), now)
             return
+        if what == SILENCE_TIMER:
+            self._hearing.variables.silent(self.work.sessions[name], now)
+            return
         call = self.work.calls[name]
         if what == RING_TIMER:
             self._inbound.nobody_answers(call, now)
         elif what == AUTO_TIMER:
             self._inbound.auto_answer(call, now)
+        elif what == REFER_TIMER:
+            self._transferring.go_on(call, now)
+        elif what == LEGS_TIMER:
+            self._transferring.legs_last(call, now)
         else:
             assert what == AGAIN_TIMER, "there are no other timers"
             self._holding.go_on(call, now)
@@ -329,14 +422,22 @@ class Controller:
     def _task_out_of_time(self, call: Call, why: Failure, now: Now) -> None:
         task = call.task
         assert task is not None, "asked only for a running task"
-        digits = isinstance(task.command, SendDtmf)
+        if isinstance(task.command, TRANSFERS):
+            consult = self.work.consult_about(call)
+            if self._transferring.out_of_time(call, now):
+                for leg in (call, consult):
+                    if leg is not None and leg.phase is Phase.UP:
+                        self._ask_after(leg, now)
+            return
+        digits, conversion = (isinstance(task.command, kind) for kind in (SendDtmf, ConvertCall))
         if digits:
             self._digits.cut_short(call, "the time is over", now)
         elif isinstance(task.command, AnswerCall):
             self._inbound.back(call)
         else:
             self._holding.out_of_time(call)
-        self._tasks.finish(call, why, now, tell=not digits)
+        self._tasks.finish(call, why, now, tell=not (digits or conversion))
+        self._hearing.out_of_time(call, task, now)
 
 
 def _waits(call: Call, ticket: Ticket) -> bool:

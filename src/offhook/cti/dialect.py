@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from offhook.sip.message import Request
+from offhook.cti.words import CONTENT_TYPE, Ask
+from offhook.sip.message import Request, Response
 
 _ANSWER_AFTER = re.compile(r";[ \t]*answer-after[ \t]*=[ \t]*(\d{1,4})(?![\d.])", re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -26,6 +27,8 @@ class Invitation:
     number: str = field(repr=False)
     destination: str | None = field(repr=False)
     customer: str | None = field(repr=False)
+    customer_dialog: str | None = None
+    """Of a consult: the dialog id under which who consults us knows the customer's call."""
     queue: str | None
     queue_type: str | None
     media_type: str | None
@@ -38,9 +41,35 @@ class Dialect(Protocol):
     """One way to say it in SIP."""
 
     name: str
+    words: bool
+    """The server speaks by words in the dialog (`words.CONTENT_TYPE`); else by MESSAGEs that name the dialog id."""
 
     def call_headers(self, destination: str, media_type: str) -> list[tuple[str, str]]:
         """Headers of the INVITE of an ordinary outbound call."""
+        ...
+
+    def monitoring_headers(self, destination: str, media_type: str) -> list[tuple[str, str]]:
+        """Headers of the INVITE that listens to another agent; `destination` has the prefix already."""
+        ...
+
+    def express(self, ask: Ask) -> tuple[tuple[str, str], ...]:
+        """The INFOs (content type, body) that ask for it, in order; empty: this server cannot be asked for it."""
+        ...
+
+    def answers(self, ask: Ask) -> bool:
+        """Whether a word tells what came of it; else the answer to the last INFO does."""
+        ...
+
+    def consult_headers(self, customer: str, destination: str, dialog_id: str) -> list[tuple[str, str]]:
+        """Headers of the INVITE of a consult about the call `dialog_id` with `customer`, who called `destination`."""
+        ...
+
+    def queue_headers(self, queue: str, queue_type: str) -> list[tuple[str, str]]:
+        """Headers of a transfer to a queue."""
+        ...
+
+    def tells_agent(self, response: Response) -> bool:
+        """Whether the server will say when an agent takes our call, which `response` says is in a queue or answered."""
         ...
 
     def read(self, request: Request) -> Invitation:
@@ -56,9 +85,34 @@ class FreeSwitch:
     """Stock FreeSWITCH."""
 
     name = "freeswitch"
+    words = True
 
     def call_headers(self, destination: str, media_type: str) -> list[tuple[str, str]]:
-        return [("X-Destination-Number", destination), ("X-Media-Type", media_type), ("X-Calltype", "OUT")]
+        return _headers(destination, media_type, "OUT")
+
+    def monitoring_headers(self, destination: str, media_type: str) -> list[tuple[str, str]]:
+        return _headers(destination, media_type, "MONITORING")
+
+    def express(self, ask: Ask) -> tuple[tuple[str, str], ...]:
+        return ((CONTENT_TYPE, ask.text()),)
+
+    def answers(self, ask: Ask) -> bool:
+        return True
+
+    def consult_headers(self, customer: str, destination: str, dialog_id: str) -> list[tuple[str, str]]:
+        return [
+            ("X-Calltype", "CONSULT"),
+            ("X-CustomerNumber", customer),
+            ("X-Destination-Number", destination),
+            ("X-Media-Type", "audio"),
+            ("X-Customer-Dialog-Id", dialog_id),
+        ]
+
+    def queue_headers(self, queue: str, queue_type: str) -> list[tuple[str, str]]:
+        return [("X-queueTransfer", queue), ("X-queueTypeTransfer", queue_type)]
+
+    def tells_agent(self, response: Response) -> bool:
+        return "update_display" in (response.headers.get("X-FS-Support") or "").lower()
 
     def read(self, request: Request) -> Invitation:
         def header(name: str) -> str | None:
@@ -77,6 +131,7 @@ class FreeSwitch:
             number=readable(number or "anonymous"),
             destination=header("X-Destination-Number"),
             customer=header("X-CustomerNumber"),
+            customer_dialog=header("X-Customer-Dialog-Id"),
             queue=_unless_nil(header("X-Queue")),
             queue_type=_unless_nil(header("X-Queuetype")),
             media_type=header("X-Media-Type"),
@@ -86,6 +141,10 @@ class FreeSwitch:
 
     def digit(self, digit: str, duration_ms: int) -> tuple[str, str]:
         return "application/dtmf-relay", f"Signal={digit}\r\nDuration={duration_ms}\r\n"
+
+
+def _headers(destination: str, media_type: str, call_type: str) -> list[tuple[str, str]]:
+    return [("X-Destination-Number", destination), ("X-Media-Type", media_type), ("X-Calltype", call_type)]
 
 
 def readable(text: str) -> str:
@@ -116,6 +175,3 @@ def call_variables(display_name: str, headers: dict[int, str | None]) -> tuple[t
         if value is not None and index not in values:
             values[index] = value
     return tuple((f"callVariable{index}", values[index]) for index in sorted(values))
-
-
-DIALECTS: dict[str, Dialect] = {"freeswitch": FreeSwitch()}

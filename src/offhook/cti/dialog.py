@@ -29,6 +29,8 @@ from offhook.cti.events import (
     iso_time,
 )
 
+CONFERENCE = "CONFERENCE"
+"""The callType of a call with several members."""
 MAX_ID = 128
 NO_NUMBER = "0000"
 """What a consulted agent is shown where the server does not tell the customer (RB §4.3)."""
@@ -107,6 +109,7 @@ def outbound(
     address_type: str,
     originator: Literal["webrtc", "normal"],
     wall: float,
+    kind: Kind = Kind.OUT,
 ) -> Dialog:
     """The record of a call that the agent makes."""
     return Dialog(
@@ -116,7 +119,7 @@ def outbound(
         customerNumber=number,
         dnis=number,
         serviceIdentifier=destination,
-        callType=_CALL_TYPES[Kind.OUT],
+        callType=_CALL_TYPES[kind],
         ani=number,
         participants=(_own(extension, address_type, "INITIATING", wall),),
         state="INITIATING",
@@ -158,6 +161,22 @@ def moved(dialog: Dialog, state: State, wall: float, **changes: Any) -> Dialog:
     """The record in another state; `changes` are further fields of it. ACTIVE carries isCallEnded 0, always."""
     own = replace(dialog.participants[0], state=state, actions=_ACTIONS[state], stateChangeTime=iso_time(wall))
     return replace(dialog, state=state, participants=(own, *dialog.participants[1:]), **changes)
+
+
+def kept(dialog: Dialog, state: State, wall: float, **changes: Any) -> Dialog:
+    """`moved`; but a conference goes on while one of its members holds: that one alone moves (RB §3.6)."""
+    changed = moved(dialog, state, wall, **changes)
+    return replace(changed, state="ACTIVE") if dialog.callType == CONFERENCE else changed
+
+
+def member(ext: str, address_type: str, wall: float, *, held: bool, mute: bool) -> Participant:
+    """Another member of a conference."""
+    return replace(_own(ext, address_type, "HELD" if held else "ACTIVE", wall), mute=mute)
+
+
+def changed(other: Participant, state: State, wall: float, *, mute: bool) -> Participant:
+    """Another member in another state."""
+    return replace(other, state=state, actions=_ACTIONS[state], mute=mute, stateChangeTime=iso_time(wall))
 
 
 def answered(dialog: Dialog, wall: float, **changes: Any) -> Dialog:

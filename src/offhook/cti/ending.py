@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from offhook.clock import Now
 from offhook.cti.call import UNANSWERED, Call, Step
 from offhook.cti.commands import RejectCall
 from offhook.cti.dialect import readable
 from offhook.cti.dialog import dropped
 from offhook.cti.digits import Digits
-from offhook.cti.errors import Failure, failure, invalid_action
+from offhook.cti.errors import MONITORED_HELD, ON_HOLD, Failure, failure, invalid_action
 from offhook.cti.outcomes import Ticket
 from offhook.cti.tasks import Tasks
 from offhook.cti.workplace import Workplace
@@ -16,7 +18,9 @@ from offhook.errors import StateError
 from offhook.media.engine import CloseMedia
 from offhook.sip.events import End, SessionEnded
 
-TIMERS = ("ring:", "auto:", "again:")
+SENT_AWAY = "DROPPED_BY_MEMBER"
+"""The server's text for a member whom another one took out of the conference."""
+TIMERS = ("ring:", "auto:", "again:", "refer:", "legs:")
 
 
 class Ending:
@@ -26,6 +30,11 @@ class Ending:
         self._work = work
         self._tasks = tasks
         self._digits = digits
+        self._buried: Callable[[Call, str | None, Now], None] = lambda call, reason, now: None
+
+    def watch(self, buried: Callable[[Call, str | None, Now], None]) -> None:
+        """Who is told of each end, with the callEndReason, when all of it has been told."""
+        self._buried = buried
 
     def release(self, call: Call, ticket: Ticket, now: Now) -> None:
         """releaseCall and rejectCall: at once, whatever else is under way; done at DROPPED."""
@@ -58,19 +67,23 @@ class Ending:
 
     def ended(self, call: Call, ended: SessionEnded, now: Now) -> None:
         """The session is over: tell it, and what refused it."""
-        refused = _refusal(call, ended)
+        refused = None if call.passed_on is not None else _refusal(call, ended)
         self.bury(call, _reason(call, ended), now, refused)
 
     def bury(self, call: Call, reason: str | None, now: Now, refused: Failure | None = None) -> None:
-        """The end of a call: audio closed, commands failed, DROPPED told, releases done."""
+        """The end of a call: audio closed, commands failed, DROPPED told, releases done. The second time: nothing."""
         work = self._work
-        call.step(Step.END)
+        if not call.step(Step.END):
+            return
+        # The order of contract §4: where it went on comes before how our part of it ended.
+        reason = call.passed_on or reason
         self._digits.cut_short(call, "the call ended", now)
         self._forget(call, now)
         if call.announced or call.releases:
-            call.dialog = dropped(call.dialog, reason, now.wall)
+            call.dialog = dropped(call.dialog, reason, now.wall, ended=0 if _goes_on(call, reason) else 1)
             work.tell(call, now)
         if refused is not None:
+            call.refused_as = refused.code
             work.outbox.error(refused, call.id, now)
         if refused is None:
             refused = failure("released" if call.released else "call-ended")
@@ -79,6 +92,7 @@ class Ending:
         for ticket in call.releases:
             work.outcomes.done(ticket)
         call.releases.clear()
+        self._buried(call, reason, now)
 
     def _forget(self, call: Call, now: Now) -> None:
         work = self._work
@@ -90,6 +104,14 @@ class Ending:
         if call.session is not None:
             work.sessions.pop(call.session, None)
         work.timers.cancel(work.owner, *(f"{timer}{call.id}" for timer in TIMERS))
+
+
+def _goes_on(call: Call, reason: str | None) -> bool:
+    """Whether it is told that the customer talks on without us: with who took over, or sent us out of a conference.
+
+    Who leaves one of their own accord has ended the call on their side, as with any other.
+    """
+    return call.passed_on is not None or (call.in_conference and reason == SENT_AWAY)
 
 
 def _text(ended: SessionEnded) -> str | None:
@@ -111,6 +133,9 @@ def _reason(call: Call, ended: SessionEnded) -> str | None:
 
 def _refusal(call: Call, ended: SessionEnded) -> Failure | None:
     """What is told of an outbound call that the other side refused; None where the agent ended it, or it was up."""
+    if call.listens and not call.released and ON_HOLD in (call.refused_as, _text(ended), ended.phrase):
+        why = failure("call-on-hold", MONITORED_HELD)
+        return Failure(why.type, ON_HOLD, why.description, why.detail)
     if call.outgoing is None or call.answered or call.released:
         return None
     status = ended.status or {End.TIMEOUT: 408, End.LOST: 503}.get(ended.end, 480)

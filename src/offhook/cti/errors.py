@@ -13,6 +13,10 @@ ErrorType = Literal["subscriptionFailed", "generalError", "invalidState", "netwo
 
 MISSING = "Error: The following parameter(s) are undefined or null or empty: "
 """The reference's sentence; the missing names follow, separated by comma and space."""
+MONITORED_HELD = "Call Monitoring Failed due to call is ON HOLD"
+"""What desks are told of a call that cannot be listened to because it is held; they match the whole of it."""
+ON_HOLD = "ON_HOLD"
+"""The server's word for that."""
 INVALID_CREDENTIALS = "Invalid Credentials. Please provide valid credentials."
 """What desks show after a refused login; letter for letter."""
 
@@ -41,6 +45,9 @@ CODES: dict[str, Code] = {
     "not-logged-in": Code("invalidState", "Log in first."),
     "unknown-dialog": Code("invalidState", "This agent has no live call with this dialogId."),
     "wrong-state": Code("invalidState", "The call is in a state in which this cannot be done."),
+    "wrong-call-type": Code("generalError", "This cannot be done with a call of this callType."),
+    "consult-exists": Code("generalError", "There is a consult already; end it or complete it first."),
+    "transfer-pending": Code("generalError", "An earlier transfer of this call has no outcome yet."),
     "too-many-calls": Code("generalError", "The agent has as many calls as the configuration allows."),
     "too-many-commands": Code("generalError", "Too many commands wait for this call; wait for their results."),
     "timeout": Code("generalError", "The outcome did not become known in time."),
@@ -52,10 +59,28 @@ CODES: dict[str, Code] = {
     "credentials-refused": Code("subscriptionFailed", "The server refused this extension and password."),
     "unreachable": Code("networkIssue", "The server cannot be reached; it is tried again until logout."),
     "out-of-service": Code("networkIssue", "The connection to the server is lost; it is tried again until logout."),
+    # Conferences, monitoring, video
+    "not-allowed": Code("generalError", "Listening to others' calls is for supervisors."),
+    "not-in-dialect": Code("generalError", "There is no way to ask this of the server in the configured dialect."),
+    "not-understood": Code("generalError", "The server does not understand what it was asked for."),
+    "no-consult": Code("invalidState", "There is no consult, answered and not queued, to take into the conference."),
+    "conference-limit": Code("generalError", "A conference has at most 4 members."),
+    "conference-refused": Code("generalError", "The server did not make the conference; the calls are as they were."),
+    "call-on-hold": Code("generalError", "The call is on hold; try again when it is retrieved."),
+    "customer-left": Code("generalError", "The customer has left the call."),
+    "barge-refused": Code("generalError", "The server did not let you into the call; you go on listening."),
+    "whisper-refused": Code("generalError", "You cannot whisper; you go on listening and are not heard."),
+    "unknown-participant": Code("generalError", "The conference has no other member of this number."),
+    "drop-refused": Code("generalError", "The server did not take the member out of the conference."),
+    "variables-refused": Code("generalError", "The server did not take the call variables; they are as they were."),
+    "too-many-variables": Code("generalError", "The call has as many variables, or as long ones, as it may have."),
+    "cannot-convert": Code("generalError", "Video cannot be turned on or off in calls of this type."),
     # What the other side refused
     "hold-refused": Code("generalError", "The other side did not accept the hold; the call is as it was."),
     "retrieve-refused": Code("generalError", "The other side did not accept the retrieve; the call is as it was."),
+    "change-refused": Code("generalError", "The other side did not accept the change; the call is as it was."),
     "digits-refused": Code("generalError", "The other side did not accept a digit; the rest was not sent."),
+    "transfer-refused": Code("generalError", "The server did not accept the transfer; the call is as it was."),
     # The connection
     "other-agent": Code(
         "invalidState", "This connection belongs to another agent; log out first, or open another connection."
@@ -99,10 +124,17 @@ def failure(code: str, description: str | None = None, detail: str | None = None
     return Failure(row.type, code, description or row.meaning, detail or row.meaning)
 
 
+_SPELLED = {
+    "retrieveCall": "unholdCall",
+    "conference_consult": "initiate_consult_Conference",
+    "bargeIn": "initiate_BargeIn",
+    "convertCall": "ConvertCall",
+}
+
+
 def invalid_action(action: str, code: str = "wrong-state", detail: str | None = None) -> Failure:
     """`invalid action <action>`, spelled as the reference has it (RB §3: a retrieve is its unholdCall)."""
-    named = "unholdCall" if action == "retrieveCall" else action
-    return failure(code, f"invalid action {named}", detail)
+    return failure(code, f"invalid action {_SPELLED.get(action, action)}", detail)
 
 
 def missing_parameters(names: list[str]) -> Failure:

@@ -5,24 +5,31 @@ A state is told when the other side's 2xx is in. Refused: the engine rolls back,
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal
+
 from msgspec.structs import replace
 
 from offhook.clock import Now
-from offhook.cti.call import Call, Phase, Renegotiation, Stage, Task
-from offhook.cti.commands import HoldCall, MuteCall, RetrieveCall
+from offhook.cti.call import Call, Changed, Phase, Renegotiation, Stage, Task
+from offhook.cti.commands import HoldCall, MuteCall
 from offhook.cti.dialect import readable
-from offhook.cti.dialog import again, moved, muted
+from offhook.cti.dialog import again, kept, muted
 from offhook.cti.errors import Failure, failure, invalid_action, media_failure
+from offhook.cti.events import State
 from offhook.cti.tasks import Tasks
 from offhook.cti.workplace import Purpose, Workplace
 from offhook.errors import RemoteError, StateError
 from offhook.media.engine import Direction, Rollback, SetMuted
 from offhook.media.sdp import Session
 
+_LEFT_OVER = failure("timeout", detail="An earlier change of this call has no answer yet.")
 AGAIN_TIMER = "again:"
 AGAIN = 0.25
 """Seconds until a re-INVITE is tried again that the session could not take at that moment."""
 TERMINATED = 487
+Change = Literal["HOLD", "UNHOLD", "MUTE", "UNMUTE"]
+"""What the agent did to a call."""
 
 
 def holds(sdp: str) -> bool | None:
@@ -40,12 +47,22 @@ def holds(sdp: str) -> bool | None:
         return None
 
 
-class Holding:
-    """Renegotiates the sessions of calls that are up."""
+def shows(sdp: str) -> bool:
+    """Whether a session description has video that goes at least one way."""
+    try:
+        videos = [media for media in Session.parse(sdp).media if media.type == "video" and not media.rejected]
+        return any(video.direction is not Direction.INACTIVE for video in videos)
+    except RemoteError:
+        return False
 
-    def __init__(self, work: Workplace, tasks: Tasks) -> None:
+
+class Holding:
+    """Renegotiates the sessions of calls that are up. `told`: hears of each hold, retrieve and (un)mute."""
+
+    def __init__(self, work: Workplace, tasks: Tasks, told: Callable[[Call, Change, Now], None]) -> None:
         self._work = work
         self._tasks = tasks
+        self._told = told
 
     # Ours
 
@@ -55,17 +72,24 @@ class Holding:
         if call.phase is not Phase.UP or call.restored:
             self._tasks.finish(call, None if task.own else invalid_action(task.command.action), now)
         elif call.renegotiation is not None:
-            # Left over from a task whose time ran out.
-            self._tasks.finish(call, failure("timeout", detail="An earlier hold or retrieve has no answer yet."), now)
+            self._tasks.finish(call, _LEFT_OVER, now)
         elif call.held == hold:
             call.dialog = again(call.dialog)
-            self._work.tell(call, now)
+            self._tell(call, now)
             self._tasks.finish(call, None, now)
         else:
-            call.renegotiation = Renegotiation(hold)
+            call.renegotiation = Renegotiation(hold, task, call.direction(hold), call.video_while(hold))
             if hold:
-                self._set_microphone(call)
+                self.set_microphone(call)
             self.go_on(call, now)
+
+    def change(self, call: Call, direction: Direction, video: Direction | None, changed: Changed, now: Now) -> None:
+        """Make a call that is up send and receive otherwise; whether it is held stays."""
+        if call.renegotiation is not None:
+            changed(_LEFT_OVER, "", now)
+            return
+        call.renegotiation = Renegotiation(call.held, call.task, direction, video, changed)
+        self.go_on(call, now)
 
     def go_on(self, call: Call, now: Now) -> None:
         """Make the offer, as soon as nothing of the other side is in the way."""
@@ -73,8 +97,7 @@ class Holding:
         if renegotiation is None or renegotiation.stage is not Stage.WAITING or call.remote_offer:
             return
         renegotiation.stage = Stage.OFFERING
-        direction = Direction.SENDONLY if renegotiation.hold else call.talking
-        self._work.make_offer(call, Purpose.RENEGOTIATE, direction, now)
+        self._work.make_offer(call, Purpose.RENEGOTIATE, renegotiation.direction, now, renegotiation.video)
 
     def offer_made(self, call: Call, sdp: str, now: Now) -> None:
         renegotiation = call.renegotiation
@@ -89,8 +112,13 @@ class Holding:
     def answered(self, call: Call, sdp: str, now: Now) -> None:
         """The answer to our last offer, whatever it was for."""
         self._work.apply_answer(call, sdp, now)
+        if call.renegotiation is not None and call.renegotiation.stage is Stage.SENT:
+            call.renegotiation.answer = sdp
+        if call.phase is not Phase.UP and call.outgoing is not None and call.outgoing.video is not None:
+            call.stream = call.outgoing.video if shows(sdp) else None
+            call.video = None if call.stream is None else Direction.SENDRECV
         if call.phase is Phase.UP:
-            call.remote_hold = holds(sdp) or False
+            call.remote_hold = self._is_held_by(call, sdp)
             if call.renegotiation is None:
                 self.tell_remote_hold(call, now)
 
@@ -99,15 +127,26 @@ class Holding:
         renegotiation, call.renegotiation = call.renegotiation, None
         if renegotiation is None:
             return
+        call.renegotiated_at = now.monotonic
+        if renegotiation.changed is not None:
+            self.tell_remote_hold(call, now)
+            renegotiation.changed(None, renegotiation.answer, now)
+            return
         call.held = renegotiation.hold
         call.parked = call.parked and call.held
         if not call.held:
-            self._set_microphone(call)
-        call.dialog = moved(
-            call.dialog, "HELD" if call.held else "ACTIVE", now.wall, isCallAlreadyActive=True, **self._remote(call)
-        )
-        self._work.tell(call, now)
-        self._finish(call, None, now)
+            self.set_microphone(call)
+        if not call.queued:
+            state: State = "HELD" if call.held else "ACTIVE"
+            call.dialog = kept(call.dialog, state, now.wall, isCallAlreadyActive=True, **self._remote(call))
+        self._tell(call, now)
+        self._told(call, "HOLD" if call.held else "UNHOLD", now)
+        self._finish(call, renegotiation, None, now)
+
+    def _tell(self, call: Call, now: Now) -> None:
+        """But for a call in a queue: to desks it has not begun, and that it waits on hold is told when it has."""
+        if not call.queued:
+            self._work.tell(call, now)
 
     def refused(self, call: Call, status: int, phrase: str, now: Now) -> None:
         """Our re-INVITE was refused, or nothing came; or the other side took its own back."""
@@ -120,21 +159,26 @@ class Holding:
             return
         if call.session not in self._work.ua.sessions():
             return  # it ended by this (481): DROPPED comes next and tells it all
-        if status == TERMINATED and call.renegotiation is not None and self._is_renegotiating(call):
-            # RFC 3261 §15.1.2: so a request is answered that a BYE ends, and the BYE comes next. If not, try again.
-            self._wait(call, call.renegotiation, now)
+        renegotiation = call.renegotiation
+        if renegotiation is None:
             return
-        hold = call.renegotiation is not None and call.renegotiation.hold
+        if status == TERMINATED and renegotiation.task is not None and renegotiation.task is call.task:
+            # RFC 3261 §15.1.2: so a request is answered that a BYE ends, and the BYE comes next. If not, try again.
+            self._wait(call, renegotiation, now)
+            return
         detail = f"The other side answered {status} {readable(phrase)}; the call is as it was."
-        why = failure("hold-refused" if hold else "retrieve-refused", readable(phrase) or str(status), detail)
+        code = "hold-refused" if renegotiation.hold else "retrieve-refused"
+        if renegotiation.changed is not None:
+            code = "change-refused"
         self._undo(call)
-        self._finish(call, why, now)
+        self._finish(call, renegotiation, failure(code, readable(phrase) or str(status), detail), now)
 
     def offer_failed(self, call: Call, code: str, detail: str, now: Now) -> None:
         """The engine could not make the offer."""
-        call.renegotiation = None
-        self._set_microphone(call)
-        self._finish(call, media_failure(code, detail), now)
+        renegotiation, call.renegotiation = call.renegotiation, None
+        assert renegotiation is not None, "otherwise the offer is forgotten"
+        self.set_microphone(call)
+        self._finish(call, renegotiation, media_failure(code, detail), now)
 
     def out_of_time(self, call: Call) -> None:
         """The task is given up. A re-INVITE that is out is waited for: what comes of it is the truth."""
@@ -146,7 +190,7 @@ class Holding:
         if renegotiation is None:
             return
         if renegotiation.hold:
-            self._set_microphone(call)
+            self.set_microphone(call)
         if renegotiation.stage is not Stage.WAITING:
             self._take_back(call)
 
@@ -159,13 +203,12 @@ class Holding:
         renegotiation.stage = Stage.WAITING
         self._work.timers.set(self._work.owner, f"{AGAIN_TIMER}{call.id}", now.monotonic + AGAIN)
 
-    def _finish(self, call: Call, why: Failure | None, now: Now) -> None:
-        if self._is_renegotiating(call):
+    def _finish(self, call: Call, renegotiation: Renegotiation, why: Failure | None, now: Now) -> None:
+        """Tell the task what came of it; one that ran out of time has left its re-INVITE behind."""
+        if renegotiation.changed is not None:
+            renegotiation.changed(why, "", now)
+        elif renegotiation.task is not None and renegotiation.task is call.task:
             self._tasks.finish(call, why, now)
-
-    def _is_renegotiating(self, call: Call) -> bool:
-        """Whether its task is a hold or retrieve; one that ran out of time leaves its re-INVITE behind."""
-        return call.task is not None and isinstance(call.task.command, HoldCall | RetrieveCall)
 
     # The other side's
 
@@ -182,23 +225,38 @@ class Holding:
             self._take_back(call)
             renegotiation.stage = Stage.WAITING
         call.remote_offer = True
-        direction = Direction.SENDONLY if call.held else call.talking
+        direction, video = call.direction(call.held), call.video_while(call.held)
         if offer is None:
-            self._work.make_offer(call, Purpose.REMOTE, direction, now)
-        else:
-            call.remote_hold = holds(offer) or False
-            self._work.make_answer(call, Purpose.REMOTE, offer, direction, now)
+            self._work.make_offer(call, Purpose.REMOTE, direction, now, video)
+            return
+        call.remote_hold = self._is_held_by(call, offer)
+        if video is None and not call.held and shows(offer):
+            # To see the other side is no harm; to be seen is for the agent to decide.
+            video, call.video_offer = Direction.RECVONLY, offer
+        self._work.make_answer(call, Purpose.REMOTE, offer, direction, now, video)
+
+    @staticmethod
+    def _is_held_by(call: Call, sdp: str) -> bool:
+        """That who is listened to takes nothing from us is no hold."""
+        return not call.listens and holds(sdp) is True
 
     def remote_answered(self, call: Call, sdp: str, now: Now) -> None:
         """The engine has what answers the other side."""
         assert call.session is not None, "otherwise the answer is forgotten"
         call.remote_offer = False
+        call.video_offer = ""
+        if call.stream is None and not call.held:
+            call.video = Direction.RECVONLY if shows(sdp) else None
         self._work.ua.answer(call.session, sdp, now)
         self.tell_remote_hold(call, now)
         self.go_on(call, now)
 
     def remote_failed(self, call: Call, code: str, detail: str, now: Now) -> None:
-        """The engine cannot answer the other side: 488, and the call is as it was."""
+        """The engine cannot answer the other side: 488, and the call is as it was. Perhaps it can without video."""
+        offer, call.video_offer = call.video_offer, ""
+        if offer and code == "unsupported":
+            self._work.make_answer(call, Purpose.REMOTE, offer, call.direction(call.held), now)
+            return
         call.remote_offer = False
         call.remote_hold = call.dialog.remoteHold is True
         self._refuse(call, 488, now)
@@ -207,7 +265,7 @@ class Holding:
 
     def tell_remote_hold(self, call: Call, now: Now) -> None:
         """Tell it where it changed; no state changes by it (contract §4)."""
-        changes = self._remote(call)
+        changes = {} if call.queued else self._remote(call)
         if changes and call.phase is Phase.UP:
             call.dialog = replace(again(call.dialog), **changes)
             self._work.tell(call, now)
@@ -226,11 +284,11 @@ class Holding:
 
     # The microphone
 
-    def _set_microphone(self, call: Call) -> None:
+    def set_microphone(self, call: Call) -> None:
         """Silent while it is muted or the call is held, from the asking on: RFC 3264 §8.4 lets a holder go on sending,
         and who does not put music in its place (FreeSWITCH does) would pass on what the agent says meanwhile."""
         holding = call.held or (call.renegotiation is not None and call.renegotiation.hold)
-        self._work.put(SetMuted(call.media, holding or call.dialog.participants[0].mute))
+        self._work.put(SetMuted(call.media, call.silent or holding or call.dialog.participants[0].mute))
 
     def mute_early(self, call: Call) -> None:
         """A mute that must wait for its turn silences the microphone already."""
@@ -239,12 +297,13 @@ class Holding:
 
     def mute(self, call: Call, task: Task, now: Now) -> None:
         """A mute_call or unmute_call, in its turn."""
-        if call.phase is not Phase.UP:
+        mute = isinstance(task.command, MuteCall)
+        if call.phase is not Phase.UP or (call.silent and not mute):
             self._tasks.finish(call, invalid_action(task.command.action), now)
             return
-        mute = isinstance(task.command, MuteCall)
         if call.dialog.participants[0].mute != mute:
             call.dialog = muted(call.dialog, mute, now.wall)
-        self._set_microphone(call)
+        self.set_microphone(call)
         self._work.tell(call, now)
+        self._told(call, "MUTE" if mute else "UNMUTE", now)
         self._tasks.finish(call, None, now)

@@ -11,8 +11,10 @@ from offhook.cti.commands import AnswerCall, HoldCall
 from offhook.cti.dialog import Kind, answered, inbound, kind_of, usable_id
 from offhook.cti.ending import Ending
 from offhook.cti.errors import Failure, invalid_action, media_failure
+from offhook.cti.holding import shows
 from offhook.cti.outcomes import Ticket
 from offhook.cti.tasks import Tasks
+from offhook.cti.words import STREAMS
 from offhook.cti.workplace import Purpose, Workplace
 from offhook.media.engine import CloseMedia, Direction
 from offhook.sip.events import InviteReceived
@@ -20,7 +22,13 @@ from offhook.sip.events import InviteReceived
 RING_TIMER = "ring:"
 AUTO_TIMER = "auto:"
 
-_ANSWER_TYPES = ("audio", "video", "screenshare", "onlyviewscreenshare")
+_VIDEO = {
+    "audio": None,
+    "video": Direction.SENDRECV,
+    "screenshare": Direction.SENDRECV,
+    "onlyviewscreenshare": Direction.RECVONLY,
+}
+"""What an answer of each type does with the video of the offer; None: it is refused."""
 
 
 class Inbound:
@@ -55,6 +63,7 @@ class Inbound:
             wall=now.wall,
         )
         call = Call(dialog, kind_of(told.call_type), work.new_media(), Phase.RINGING, offer=invite.offer)
+        call.customer_id = usable_id(told.customer_dialog)
         work.calls[call.id] = call
         work.attach(call, invite.session)
         work.ua.ring(invite.session, now)
@@ -134,6 +143,11 @@ class Inbound:
     def _make_answer(self, call: Call, now: Now) -> None:
         if call.offer is None:
             self._work.make_offer(call, Purpose.ANSWER, Direction.SENDRECV, now)
+            return
+        video = _VIDEO.get(_answer_type(call))
+        if video is not None and shows(call.offer):
+            call.video_offer = call.offer
+            self._work.make_answer(call, Purpose.ANSWER, call.offer, Direction.SENDRECV, now, video)
         else:
             self._work.make_answer(call, Purpose.ANSWER, call.offer, Direction.SENDRECV, now)
 
@@ -146,7 +160,11 @@ class Inbound:
         self._work.timers.cancel(self._work.owner, f"{RING_TIMER}{call.id}", f"{AUTO_TIMER}{call.id}")
 
     def answer_failed(self, call: Call, code: str, detail: str, now: Now) -> None:
-        """No audio: tell why, and refuse the call: 488 where the offer is at fault."""
+        """No audio: tell why, and refuse the call: 488 where the offer is at fault. No video: answer without."""
+        offer, call.video_offer = call.video_offer, ""
+        if offer and code == "unsupported":
+            self._work.make_answer(call, Purpose.ANSWER, offer, Direction.SENDRECV, now)
+            return
         assert call.task is not None, "a call is answered by a task"
         # The task itself is over with the call, and what waits behind it too.
         self._work.outcomes.failed(call.task.ticket, media_failure(code, detail), now)
@@ -156,13 +174,19 @@ class Inbound:
         """The ACK is in."""
         if not call.step(Step.ESTABLISHED):
             return
-        task = call.task
-        wanted = task.command.answerCalltype if task and isinstance(task.command, AnswerCall) else None
-        media_type = wanted if wanted in _ANSWER_TYPES else "audio"
+        task, media_type = call.task, _answer_type(call)
+        if call.video_offer:
+            call.video_offer, call.video, call.stream = "", _VIDEO[media_type], STREAMS.get(media_type)
         call.dialog = answered(call.dialog, now.wall, mediaType=media_type)
         self._work.tell(call, now)
         if task is not None and isinstance(task.command, AnswerCall):
             self._tasks.finish(call, None, now)
+
+
+def _answer_type(call: Call) -> str:
+    """How the agent answers it; by audio where that was not said, or cannot be understood."""
+    wanted = call.task.command.answerCalltype if call.task and isinstance(call.task.command, AnswerCall) else None
+    return wanted if wanted in _VIDEO else "audio"
 
 
 def _stays_held(call: Call) -> bool:

@@ -19,14 +19,23 @@ def refuse_number(number: str, monitoring_prefix: str) -> Failure | None:
     """
     if _NUMBER.fullmatch(number) is None:
         return failure("invalid-number", f"Invalid target Uri:{number}")
-    if monitoring_prefix and number.startswith(monitoring_prefix):
+    return _refuse_monitoring(number, monitoring_prefix)
+
+
+def _refuse_monitoring(number: str, prefix: str) -> Failure | None:
+    """Separators do not hide the prefix: a server that leaves them out would still see it (RFC 3966 §5.1.1)."""
+    if prefix and (number.startswith(prefix) or _bare(number).startswith(_bare(prefix) or "\0")):
         return failure("monitoring-number", f"Invalid target Uri:{number}")
     return None
 
 
-def refuse_text(name: str, value: str) -> Failure | None:
-    """Why the value of a parameter cannot go into a header; None where it may."""
+def _bare(number: str) -> str:
+    return "".join(character for character in number.lower() if character.isalnum() or character in "*#")
+
+
+def refuse_text(name: str, value: str, monitoring_prefix: str = "") -> Failure | None:
+    """Why the value of a parameter cannot go into a header; None where it may. With a prefix: where it is a number."""
     if _TEXT.fullmatch(value) is None:
         text = f"{name} has characters that cannot be sent - at `parameter.{name}`"
         return failure("invalid-parameter", text, text)
-    return None
+    return _refuse_monitoring(value, monitoring_prefix)

@@ -53,8 +53,8 @@ class Outcomes:
         return ticket
 
     def start(self, ticket: Ticket, now: Now) -> None:
-        """Its execution begins: from now on its time runs."""
-        if not ticket.closed:
+        """Its execution begins: from now on its time runs. Begun once, it is not begun anew by its next step."""
+        if not ticket.closed and not self._timers.is_set(self._owner, ticket.timer):
             self._timers.set(self._owner, ticket.timer, now.monotonic + self._timeout)
 
     def of_timer(self, timer: str) -> Ticket:

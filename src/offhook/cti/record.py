@@ -21,6 +21,12 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     up: bool
     held: bool
     parked: bool
+    customer: str | None = None
+    """Of a consult that we made: the dialog id of the call that it is about."""
+    customer_id: str | None = None
+    queued: bool = False
+    listens: bool = False
+    conference: str | None = None
 
 
 def write_calls(work: Workplace) -> list[Any]:
@@ -34,6 +40,11 @@ def write_calls(work: Workplace) -> list[Any]:
                 up=call.phase is Phase.UP,
                 held=call.held,
                 parked=call.parked,
+                customer=None if call.customer is None else call.customer.id,
+                customer_id=call.customer_id,
+                queued=call.queued,
+                listens=call.listens,
+                conference=call.conference,
             )
         )
         for call in work.calls.values()
@@ -47,7 +58,8 @@ def read_calls(records: list[Any], work: Workplace, alive: frozenset[str]) -> li
     Raises msgspec.ValidationError for what is no record.
     """
     gone = []
-    for record in msgspec.convert(records, list[CallRecord]):
+    read = msgspec.convert(records, list[CallRecord])
+    for record in read:
         call = Call(
             record.dialog,
             record.kind,
@@ -58,9 +70,16 @@ def read_calls(records: list[Any], work: Workplace, alive: frozenset[str]) -> li
             held=record.held,
             parked=record.parked,
             restored=True,
+            customer_id=record.customer_id,
+            queued=record.queued,
+            listens=record.listens,
+            silent=record.listens,
+            conference=record.conference,
         )
         work.calls[call.id] = call
         work.attach(call, record.session)
         if not record.up or record.session not in alive:
             gone.append(call)
+    for record in read:
+        work.calls[record.dialog.id].customer = work.calls.get(record.customer or "")
     return gone

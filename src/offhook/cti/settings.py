@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from offhook import __version__
-from offhook.cti.dialect import DIALECTS
+from offhook.cti.dialects import DIALECTS
 from offhook.errors import ConfigError
 from offhook.sip.timers import Timing
+
+MEDIA_ADDRESS_TYPE = f"Offhook/{__version__}-CTI"
 
 
 def utc(wall: float) -> float:
@@ -57,7 +59,7 @@ class AgentSettings:
     monitoring_prefix: str = "*44"
     supervisors: frozenset[str] = frozenset()
     """Extensions that may listen to others' calls, whisper and barge in; the server asks for the role too."""
-    media_address_type: str = f"Offhook/{__version__}-CTI"
+    media_address_type: str = MEDIA_ADDRESS_TYPE
     trust_auto_answer: bool = False
     """Obey headers that want a call answered by itself (PROGRESSIVE, answer-after): anyone can send them."""
     auto_answer_after: float = 3.0
@@ -66,7 +68,9 @@ class AgentSettings:
     history_seconds: float = 600.0
     utc_offset: Callable[[float], float] = field(default=utc, repr=False)
     """Seconds that local time is ahead of UTC at a wall time: `Error.event_time` is local."""
-    timing: Timing = Timing()
+    timing: Timing = Timing(referral=600.0)
+    """A transfer's outcome is listened for as long as FreeSWITCH keeps who transferred a call parked: a queue may take
+    longer than its command has time, and the call is gone nevertheless."""
 
     def __post_init__(self) -> None:
         if self.dialect not in DIALECTS:

@@ -38,7 +38,25 @@ class Finished:
     reason: str
 
 
-Output = FlowOutput | EngineRequest | Publish | Reply | Finished
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """A supervisor listened to, whispered to or joined the call of another agent, or tried to: for the log of that."""
+
+    action: str
+    """silentMonitor, whisper or bargeIn."""
+    extension: str
+    """Who did it."""
+    target: str = field(repr=False)
+    """The number of the agent whose call it is."""
+    dialog_id: str | None
+    """Of the supervisor's own call; None where there was none."""
+    outcome: str
+    """done, or the code of the failure."""
+    wall: float
+    """When the outcome became known: seconds since 1970."""
+
+
+Output = FlowOutput | EngineRequest | Publish | Reply | Finished | Audit
 
 
 class EventStream:
@@ -80,7 +98,7 @@ class Outbox:
     """Seconds east of UTC at a wall time, for `Error.event_time`."""
     items: list[Output] = field(default_factory=list)
 
-    def put(self, output: FlowOutput | EngineRequest | Finished) -> None:
+    def put(self, output: FlowOutput | EngineRequest | Finished | Audit) -> None:
         self.items.append(output)
 
     def publish(self, event: Event, now: Now) -> None:

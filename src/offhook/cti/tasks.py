@@ -32,8 +32,9 @@ class Tasks:
     def submit(self, call: Call, task: Task, now: Now) -> None:
         """Do it when all that came before on this call is done."""
         if len(call.tasks) >= self._work.settings.max_waiting_commands:
-            self._work.outcomes.failed(task.ticket, failure("too-many-commands"), now)
-            self._finished(call, task, failure("too-many-commands"), now)
+            why = failure("too-many-commands")
+            self._work.outcomes.failed(task.ticket, why, now)
+            self._over(call, task, why, now)
             return
         call.tasks.append(task)
         self._next(call, now)
@@ -44,17 +45,26 @@ class Tasks:
         assert task is not None, "only a running task is finished"
         call.task = None
         self._close(task.ticket, why, now, result, tell)
-        self._finished(call, task, why, now)
+        self._over(call, task, why, now)
         self._next(call, now)
 
     def abandon(self, call: Call, why: Failure, now: Now) -> None:
-        """The call is over: the running task and all that wait fail, and no Error is told; DROPPED tells it."""
+        """The call is over: the running task and all that wait fail, and no Error is told; DROPPED tells it.
+
+        But a task that `ends_well` with the call is done.
+        """
         tasks = [task for task in (call.task, *call.tasks) if task is not None]
         call.task = None
         call.tasks.clear()
         for task in tasks:
-            self._close(task.ticket, why, now, UNSET, False)
-            self._finished(call, task, why, now)
+            failed = None if task.ends_well else why
+            self._close(task.ticket, failed, now, task.result, False)
+            self._over(call, task, failed, now)
+
+    def _over(self, call: Call, task: Task, why: Failure | None, now: Now) -> None:
+        self._finished(call, task, why, now)
+        if task.then is not None:
+            task.then(why, now)
 
     def _close(self, ticket: Ticket, why: Failure | None, now: Now, result: Any, tell: bool) -> None:
         if why is None:
@@ -67,4 +77,6 @@ class Tasks:
         if call.task is None and call.tasks:
             task = call.task = call.tasks.popleft()
             self._work.outcomes.start(task.ticket, now)
+            if task.part_of is not None:
+                self._work.outcomes.start(task.part_of, now)
             self._starts[type(task.command)](call, task, now)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from msgspec.structs import replace
+
 from offhook.clock import Ids, Now, TimerOwner, Timers
 from offhook.cti.call import Call, Phase
 from offhook.cti.dialect import Dialect
@@ -86,16 +88,48 @@ class Workplace:
     def up(self) -> list[Call]:
         return [call for call in self.calls.values() if call.phase is Phase.UP]
 
+    def consults(self) -> list[Call]:
+        """Our own consults that are not ending."""
+        over = (Phase.ENDING, Phase.OVER)
+        return [call for call in self.calls.values() if call.customer is not None and call.phase not in over]
+
+    def consult_about(self, customer: Call) -> Call | None:
+        """Our consult about this call."""
+        return next((call for call in self.consults() if call.customer is customer), None)
+
     def attach(self, call: Call, session: str) -> None:
         """From now on this session is that of the call."""
         call.session = session
         self.sessions[session] = call
 
-    def make_offer(self, call: Call, purpose: Purpose, direction: Direction, now: Now) -> None:
-        self._ask(CreateOffer(self._id(), call.media, direction), Asked(call, purpose), now)
+    def rename(self, call: Call, dialog_id: str) -> None:
+        """Give a live call, whose timers are not running, another id; one that is not in use."""
+        old = call.id
+        call.known_as = call.known_as or old
+        call.dialog = replace(call.dialog, id=dialog_id)
+        calls = list(self.calls.values())
+        self.calls.clear()
+        for other in calls:  # they stay in their order
+            self.calls[other.id] = other
+            if old in other.holds:
+                other.holds.remove(old)
+                other.holds.add(dialog_id)
 
-    def make_answer(self, call: Call, purpose: Purpose, offer: str, direction: Direction, now: Now) -> None:
-        self._ask(CreateAnswer(self._id(), call.media, offer, direction), Asked(call, purpose), now)
+    def make_offer(
+        self, call: Call, purpose: Purpose, direction: Direction, now: Now, video: Direction | None = None
+    ) -> None:
+        self._ask(CreateOffer(self._id(), call.media, direction, video), Asked(call, purpose), now)
+
+    def make_answer(
+        self,
+        call: Call,
+        purpose: Purpose,
+        offer: str,
+        direction: Direction,
+        now: Now,
+        video: Direction | None = None,
+    ) -> None:
+        self._ask(CreateAnswer(self._id(), call.media, offer, direction, video), Asked(call, purpose), now)
 
     def apply_answer(self, call: Call, answer: str, now: Now) -> None:
         purpose = Purpose.REAPPLY if call.phase is Phase.UP else Purpose.APPLY

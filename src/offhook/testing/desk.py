@@ -14,7 +14,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 import aiohttp
 
@@ -45,6 +45,11 @@ class Desk:
     `heard` holds every event in order. `expect` looks only at those after the last one it returned, so that a chain of
     expectations states an order.
     """
+
+    observers: ClassVar[list[Callable[[Desk, Event], None]]] = []
+    """Called with each message that any desk receives."""
+    senders: ClassVar[list[Callable[[Desk, str], None]]] = []
+    """Called with each text that any desk sends."""
 
     def __init__(self, url: str, *, timeout: float = 10.0, origin: str | None = None) -> None:
         self.url = url
@@ -91,8 +96,11 @@ class Desk:
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         async for message in socket:
             if message.type is aiohttp.WSMsgType.TEXT:
-                self.heard.append(json.loads(message.data))
+                event: Event = json.loads(message.data)
+                self.heard.append(event)
                 self._news.set()
+                for observe in self.observers:
+                    observe(self, event)
         self.closed_with = socket.close_code
         self._news.set()
 
@@ -106,6 +114,8 @@ class Desk:
     async def send_text(self, text: str) -> None:
         """Send any text."""
         assert self._socket is not None, "open() first"
+        for observe in self.senders:
+            observe(self, text)
         await self._socket.send_str(text)
 
     async def do(self, action: str, /, **parameter: Any) -> Event:

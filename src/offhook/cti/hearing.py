@@ -1,0 +1,143 @@
+"""What the server and other agents say by words, and the parts of an agent that speak so: each word to whom it is for.
+
+A word is believed no further than it can mean: in dialect `freeswitch` those about a call come in its own dialog, and
+of the MESSAGEs only that of the other party about its video counts; in `efcx` the server names the call by its id. What
+cannot be read, or is for a call that is none of ours, is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from offhook.clock import Now
+from offhook.cti.asking import OUTCOMES, Asking
+from offhook.cti.call import Call, Phase, Takeover, Task
+from offhook.cti.commands import (
+    BargeIn,
+    ConferenceConsult,
+    ConvertCall,
+    DropParticipant,
+    UpdateCallVariableData,
+    Whisper,
+)
+from offhook.cti.conferencing import MEMBER_CHANGES, Conferencing
+from offhook.cti.converting import EVENT as CONVERSION
+from offhook.cti.converting import INTRODUCTION, Converting
+from offhook.cti.dialog import CONFERENCE
+from offhook.cti.ending import Ending
+from offhook.cti.errors import ON_HOLD, Failure
+from offhook.cti.holding import Holding
+from offhook.cti.monitoring import Listening
+from offhook.cti.outbound import Outbound
+from offhook.cti.tasks import Start, Tasks
+from offhook.cti.variables import Variables
+from offhook.cti.words import CONTENT_TYPE, Word, read
+from offhook.cti.workplace import Workplace
+from offhook.sip.events import RequestAnswered, RequestReceived
+
+_MESSAGE_TYPES = ("text/plain", "application/json", CONTENT_TYPE)
+IN_TURN = DropParticipant | ConvertCall | UpdateCallVariableData
+"""Commands of these parts that wait for their turn on the call that they name."""
+
+
+class Hearing:
+    """The parts of an agent that speak and are spoken to by words. `taken_over`: a consult has the customer now."""
+
+    def __init__(
+        self,
+        work: Workplace,
+        tasks: Tasks,
+        outbound: Outbound,
+        ending: Ending,
+        holding: Holding,
+        taken_over: Callable[[Call, Takeover, Now], None],
+    ) -> None:
+        self._work = work
+        self._taken_over = taken_over
+        self._asking = Asking(work)
+        self.conferencing = Conferencing(work, tasks, ending, self._asking, holding)
+        self.listening = Listening(work, tasks, outbound, holding, self._asking)
+        self.converting = Converting(work, tasks, holding)
+        self.variables = Variables(work, tasks, self._asking)
+
+    @property
+    def starts(self) -> Mapping[type, Start]:
+        """Who starts which command."""
+        return {
+            ConferenceConsult: self.conferencing.start,
+            DropParticipant: self.conferencing.drop,
+            BargeIn: self.listening.start,
+            Whisper: self.listening.start,
+            ConvertCall: self.converting.start,
+            UpdateCallVariableData: self.variables.start,
+        }
+
+    def task_over(self, call: Call, task: Task, why: Failure | None, now: Now) -> None:
+        """A task is over, of whatever command."""
+        self.listening.task_over(call, task, why, now)
+        self.variables.task_over(call, task)
+
+    def out_of_time(self, call: Call, task: Task, now: Now) -> None:
+        """A task had all its time; it is over by now."""
+        if isinstance(task.command, ConvertCall):
+            self.converting.out_of_time(call, task.command, now)
+        elif isinstance(task.command, Whisper | BargeIn):
+            self.listening.out_of_time(call, now)
+
+    def answered(self, call: Call, task: Task, answered: RequestAnswered, now: Now) -> bool:
+        """The answer to an INFO of a task. True: that was the last, and what comes of it is waited for."""
+        waits = self._asking.answered(task, answered, now)
+        if waits and isinstance(task.command, UpdateCallVariableData):
+            self.variables.arrived(call, now)
+        return waits
+
+    def received(self, received: RequestReceived, now: Now) -> None:
+        """A request that may carry a word."""
+        request = received.request
+        if received.session is not None:
+            call = self._work.sessions.get(received.session)
+            if call is not None and request.content_type == CONTENT_TYPE and self._work.dialect.words:
+                word = read(request.body)
+                if word is not None:
+                    self._heard(call, word, now)
+        elif request.method == "MESSAGE" and request.content_type in _MESSAGE_TYPES:
+            word = read(request.body)
+            if word is not None:
+                self._message(word, received, now)
+
+    def _message(self, word: Word, received: RequestReceived, now: Now) -> None:
+        if word.event == CONVERSION and self._work.dialect.words:
+            self.converting.party_told(word, received.request, now)
+        elif not self._work.dialect.words and word.dialog_id is not None:
+            calls = self._work.calls
+            known = (call for call in calls.values() if call.known_as == word.dialog_id)
+            call = calls.get(word.dialog_id) or next(known, None)
+            if word.event == "MONITORING_FAILED":
+                if word.reason == ON_HOLD:
+                    self.listening.held(call, word.dialog_id, now)
+            elif call is not None and word.event == CONVERSION:
+                self.converting.told(call, word, now)
+            elif call is not None and word.event == INTRODUCTION and call.outgoing is not None:
+                call.agent = word.agent or call.agent
+            elif call is not None and word.event == "CONSULT_TRANSFER":
+                takeover = Takeover(
+                    number=word.customer_number,
+                    dialog_id=word.customer_dialog_id,
+                    destination=word.customer_destination,
+                )
+                self._taken_over(call, takeover, now)
+            elif call is not None:
+                self._heard(call, word, now)
+
+    def _heard(self, call: Call, word: Word, now: Now) -> None:
+        if call.phase is not Phase.UP:
+            return
+        # The consult may be what the server names; what it was asked for is about the customer's call.
+        if call.customer is not None and self._asking.awaits(call.customer, word):
+            call = call.customer
+        if word.event == CONFERENCE:
+            self.conferencing.told(call, word, now)
+        elif word.event in MEMBER_CHANGES:
+            self.conferencing.other_changed(call, word, now)
+        elif word.event in OUTCOMES and self._asking.awaits(call, word):
+            self._asking.heard(call, None, word, now)
