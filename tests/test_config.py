@@ -50,6 +50,11 @@ def test_it_is_frozen_and_shows_no_key() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "problem"),
     [
+        ("dialect", "finesse", "finesse"),
+        ("supervisor", ("1009", "a b"), "no number"),
+        ("monitoring_prefix", "*44;x", "no number"),
+        ("ring_timeout", 0.0, "not possible"),
+        ("auto_answer_after", 61.0, "not possible"),
         ("listen", "8088", "has no port"),
         ("listen", ":8088", "has no host"),
         ("listen", "127.0.0.1:x", "no port"),

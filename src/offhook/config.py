@@ -7,6 +7,7 @@ TOML file. Nothing is read from anywhere else.
 
 from __future__ import annotations
 
+import re
 import time
 import tomllib
 import uuid
@@ -17,13 +18,16 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from offhook.cti.agent import AgentSettings
+from offhook.cti.dialects import DIALECTS
+from offhook.cti.settings import MEDIA_ADDRESS_TYPE, AgentSettings
 from offhook.errors import ConfigError, LocalError
 from offhook.media.engine import Echo, Silence, Source, Tone, WavFile
 from offhook.sip import location
 
 DEFAULT_SERVERS = ("ws://127.0.0.1:5066",)
 """Where FreeSWITCH as installed, and the development switch, take SIP over WebSocket."""
+
+_NUMBER = re.compile(r"[A-Za-z0-9\-_.!~*'()+#]{1,64}")
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -58,6 +62,22 @@ class Config:
     """How digits are sent: SIP INFO, or telephone-events (RFC 4733)."""
     call_waiting: Literal["announce", "busy"] = "announce"
     """A second inbound call: a dialog of its own, or 486."""
+    dialect: str = "freeswitch"
+    """`freeswitch`: a FreeSWITCH with conf/freeswitch; `efcx`: the vendor's media server."""
+    supervisor: tuple[str, ...] = ()
+    """Extensions that may listen to others' calls, whisper and barge in, where the server lets them too."""
+    monitoring_prefix: str = "*44"
+    """What the server has in front of a number to listen to its call; only silentMonitor may dial it."""
+    audit_log: str = ""
+    """File that gets one JSON line for each monitoring, whisper and barge, refused ones too; empty: none."""
+    ring_timeout: float = 60.0
+    """Seconds after which a call that nobody answers is refused with 480."""
+    trust_auto_answer: bool = False
+    """Obey headers that want a call answered by itself; anyone who can call can send them."""
+    auto_answer_after: float = 3.0
+    """Seconds after which a campaign call is answered, where `trust_auto_answer` is set."""
+    media_address_type: str = ""
+    """`participants[].mediaAddressType`; empty: Offhook's own."""
     realm: str = ""
     """The only realm whose challenges are answered; empty: the domain's, and those of the registration."""
     redirects: int = 0
@@ -93,7 +113,9 @@ class Config:
         _one_of("dtmf", self.dtmf, ("info", "rtp"))
         _one_of("call_waiting", self.call_waiting, ("announce", "busy"))
         _one_of("after_grace", self.after_grace, ("logout", "stay"))
+        _one_of("dialect", self.dialect, tuple(DIALECTS))
         self._check_calls()
+        self._check_supervision()
         if not 0 <= self.grace <= 86_400:
             raise ConfigError("grace", f"{self.grace:g} is not possible", "Give seconds, from 0 to 86400")
         for origin in self.allow_origin:
@@ -111,6 +133,9 @@ class Config:
     def _check_calls(self) -> None:
         if not 0 <= self.redirects <= 10:
             raise ConfigError("redirects", f"{self.redirects} is not possible", "Give a number from 0 to 10")
+        for name, most in (("ring_timeout", 600), ("auto_answer_after", 60)):
+            if not 0 < (value := getattr(self, name)) <= most:
+                raise ConfigError(name, f"{value:g} is not possible", f"Give seconds, more than 0 and at most {most}")
         if self.session_expires and not 90 <= self.session_expires <= 86_400:
             problem = f"{self.session_expires} is not possible"
             raise ConfigError("session_expires", problem, "Give seconds, from 90 to 86400, or 0 for no session timer")
@@ -121,6 +146,14 @@ class Config:
                 uuid.UUID(self.instance)
             except ValueError:
                 raise ConfigError("instance", f"{self.instance!r} is no UUID", "Make one with uuidgen") from None
+
+    def _check_supervision(self) -> None:
+        for extension in (*self.supervisor, self.monitoring_prefix):
+            if not _NUMBER.fullmatch(extension):
+                named = "monitoring_prefix" if extension == self.monitoring_prefix else "supervisor"
+                raise ConfigError(
+                    named, f"{extension!r} is no number", "Give letters, digits and - _ . ! ~ * ' ( ) + #"
+                )
 
     @property
     def host(self) -> str:
@@ -159,6 +192,13 @@ class Config:
             domain=self.sip_domain,
             dtmf=self.dtmf,
             call_waiting=self.call_waiting,
+            dialect=self.dialect,
+            supervisors=frozenset(self.supervisor),
+            monitoring_prefix=self.monitoring_prefix,
+            ring_timeout=self.ring_timeout,
+            trust_auto_answer=self.trust_auto_answer,
+            auto_answer_after=self.auto_answer_after,
+            media_address_type=self.media_address_type or MEDIA_ADDRESS_TYPE,
             realm=self.realm or None,
             redirects=self.redirects,
             session_expires=self.session_expires or None,

@@ -10,7 +10,7 @@ import pytest
 
 from offhook.config import Config
 from offhook.gateway.app import Gateway, running
-from offhook.gateway.sessions import Limits
+from offhook.gateway.interface import Limits
 from offhook.switch.server import Switch, SwitchConfig
 
 StartGateway = Callable[..., Awaitable[Gateway]]

@@ -20,8 +20,8 @@ from cryptography.x509.oid import NameOID
 from offhook import __version__
 from offhook.config import Config
 from offhook.errors import ConfigError
-from offhook.gateway.app import Gateway, TraceFile, first_words, listen_error, new_engine, server_tls
-from offhook.gateway.sessions import Limits
+from offhook.gateway.app import Gateway, first_words, listen_error, new_engine, server_tls
+from offhook.gateway.interface import Limits
 from offhook.media.null import NullEngine
 from offhook.sip.tracing import read_trace
 from offhook.switch.server import Switch
@@ -145,11 +145,6 @@ async def test_the_trace_is_for_its_owner_and_masked(start_gateway: Any, switch:
     assert 'response="***"' in text
     for digit in "739":
         assert f"Signal={digit}" not in text
-
-
-def test_a_trace_that_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be written"):
-        TraceFile(str(tmp_path / "no" / "such" / "folder"))
 
 
 async def test_stop_tells_desks_and_server(start_gateway: Any, switch: Switch) -> None:

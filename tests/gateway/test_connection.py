@@ -94,7 +94,7 @@ async def test_a_reader_that_does_not_read_is_cut_off(monkeypatch: pytest.Monkey
         async with asyncio.timeout(20):
             while not one.ended.is_set():
                 connection.tell(text)
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # what writes has its turn
         writer.close()
         del reader
 

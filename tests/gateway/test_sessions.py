@@ -15,12 +15,11 @@ from offhook.cti.codec import CommandRefused
 from offhook.cti.commands import Command, Login, Logout
 from offhook.cti.events import CommandResult, agent_info, no_dialog
 from offhook.gateway import sessions
-from offhook.gateway.sessions import (
+from offhook.gateway.interface import (
     CloseConnection,
     ConnectionClosed,
     ConnectionOpened,
     ConnectionReceived,
-    Hub,
     HubOutput,
     HubSettings,
     Limits,
@@ -28,8 +27,8 @@ from offhook.gateway.sessions import (
     Stopped,
     Tell,
     UseAudio,
-    masked,
 )
+from offhook.gateway.sessions import Hub, masked
 from offhook.media.engine import CloseMedia, CreateOffer, MediaConnected, NoSink, SetSink, SetSource, Silence
 from offhook.sip.flow import CloseFlow, FlowClosed, FlowFailed, FlowOpened, OpenFlow, Send
 from offhook.testing.clock import SeededIds, VirtualClock

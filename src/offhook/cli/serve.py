@@ -13,6 +13,7 @@ from typing import Any
 
 from offhook import __version__
 from offhook.config import DEFAULT_SERVERS, LOG_LEVELS, Config, read_file
+from offhook.cti.dialects import DIALECTS
 from offhook.errors import ConfigError
 from offhook.gateway.app import Gateway
 
@@ -26,10 +27,14 @@ TEXTS = (
     ("--sip-trace", "FILE", "write every SIP message there, secrets and digits masked, readable by you alone"),
     ("--realm", "NAME", "the only realm whose challenges are answered; default: the domain's and the registration's"),
     ("--instance", "UUID", "of this gateway: gives each agent a +sip.instance that stays the same (RFC 5626)"),
+    ("--monitoring-prefix", "DIGITS", "what the server has before a number to listen to its call"),
+    ("--audit-log", "FILE", "write one JSON line for each monitoring, whisper and barge there"),
+    ("--media-address-type", "TEXT", "participants[].mediaAddressType; default: Offhook's own"),
     ("--tls-certificate", "FILE", "serve wss: and https: with this certificate, PEM"),
     ("--tls-key", "FILE", "its private key, PEM"),
 )
 CHOICES = (
+    ("--dialect", tuple(DIALECTS), "FreeSWITCH with our conf/freeswitch, or the vendor's media server"),
     ("--media", ("local", "null"), "audio in this process, or signalling alone"),
     ("--dtmf", ("info", "rtp"), "how digits are sent: SIP INFO, or telephone-events in the audio"),
     ("--call-waiting", ("announce", "busy"), "a second inbound call is told, or refused with 486"),
@@ -67,6 +72,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--redirects", type=int, metavar="N", help="targets tried for a call that is answered by 3xx (default 0)")
     add("--session-expires", type=int, metavar="SECONDS", help="session timer that calls ask for (default: none)")
+    add("--ring-timeout", type=float, metavar="SECONDS", help="an unanswered call is refused then (default 60)")
+    add("--trust-auto-answer", action="store_true", help="obey headers that want a call answered by itself")
+    add("--auto-answer-after", type=float, metavar="SECONDS", help="when campaign calls then are answered (default 3)")
+    add(
+        "--supervisor",
+        metavar="EXTENSION",
+        action="append",
+        help="an extension that may listen, whisper and barge in; may be given several times",
+    )
     add(
         "--allow-origin",
         metavar="ORIGIN",
@@ -91,6 +105,8 @@ def new_config(args: argparse.Namespace) -> Config:
         flags["sip"] = tuple(url.strip() for url in args.sip.split(",") if url.strip())
     if "allow_origin" in flags:
         flags["allow_origin"] = tuple(args.allow_origin)
+    if "supervisor" in flags:
+        flags["supervisor"] = tuple(args.supervisor)
     path = getattr(args, "config", None)
     if path is None:
         return Config(**flags)

@@ -6,10 +6,8 @@ import asyncio
 import contextlib
 import errno
 import logging
-import os
 import socket
 import ssl
-import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Protocol, get_args
 from urllib.parse import urlsplit
@@ -20,15 +18,16 @@ from offhook import __version__
 from offhook.config import Config, is_loopback
 from offhook.cti import codec
 from offhook.cti.events import ToDesk
+from offhook.cti.stream import Audit
 from offhook.driver import Driver, SystemIds
 from offhook.errors import ConfigError
 from offhook.gateway.connection import Connection, new_socket
-from offhook.gateway.sessions import (
+from offhook.gateway.files import AuditFile, TraceFile
+from offhook.gateway.interface import (
     CloseConnection,
     ConnectionClosed,
     ConnectionOpened,
     ConnectionReceived,
-    Hub,
     HubInput,
     HubSettings,
     Limits,
@@ -36,19 +35,16 @@ from offhook.gateway.sessions import (
     Stopped,
     Tell,
 )
+from offhook.gateway.sessions import Hub, masked
 from offhook.media.engine import EngineRequest, MediaEngine
 from offhook.media.null import NullEngine
 from offhook.sip.flow import FlowOutput
-from offhook.sip.tracing import TracedMessage, format_traced
 from offhook.transport.clients import ClientTransport
 
 logger = logging.getLogger(__name__)
 
 LOGOUT_SECONDS = 3.5
 """For ending calls and un-registering when a station stops; what is not done by then is left to the server."""
-
-MAX_TRACE_BYTES = 1 << 30
-"""A trace that has grown so far is not written further."""
 
 
 class Subscriber(Protocol):
@@ -61,31 +57,6 @@ class Subscriber(Protocol):
     def close(self, code: int, reason: str) -> None:
         """The station ends the connection; answer by `Station.disconnect`."""
         ...
-
-
-class TraceFile:
-    """Every SIP message in the format of `offhook.sip.tracing`, secrets and digits masked, for its owner alone."""
-
-    def __init__(self, path: str) -> None:
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            os.fchmod(descriptor, 0o600)  # the file may have been there, and open to others
-        except OSError as error:
-            raise ConfigError("sip_trace", f"{path!r} cannot be written ({error.strerror})", "Give a file") from None
-        self._file = os.fdopen(descriptor, "a", encoding="utf-8", errors="surrogateescape")
-        self._left = MAX_TRACE_BYTES
-
-    def write(self, who: str, sent: bool, data: bytes) -> None:
-        now = time.time()
-        at = f"{time.strftime('%H:%M:%S', time.localtime(now))}.{int(now * 1000) % 1000:03d}"
-        text = format_traced(TracedMessage(at, who, sent, data))
-        self._left -= len(text)
-        if self._left > 0:
-            self._file.write(text)
-            self._file.flush()
-
-    def close(self) -> None:
-        self._file.close()
 
 
 class Station:
@@ -107,8 +78,15 @@ class Station:
         self._transport = ClientTransport(
             self.put, insecure_tls=config.insecure_tls, ca_file=config.ca_file or None, trace=self._traced
         )
-        # Last of those that may refuse the configuration: it alone has something to close.
-        self._trace = TraceFile(config.sip_trace) if config.sip_trace else None
+        # Last of those that may refuse the configuration: they alone have something to close.
+        with contextlib.ExitStack() as files:
+            self._trace = TraceFile(config.sip_trace) if config.sip_trace else None
+            if self._trace is not None:
+                files.callback(self._trace.close)
+            self._audit = AuditFile(config.audit_log) if config.audit_log else None
+            if self._audit is not None:
+                files.callback(self._audit.close)
+            self._files = files.pop_all()
         self._driver = Driver(self.hub, self._ports())
         self._subscribers: dict[str, Subscriber] = {}
         self._serial = 0
@@ -119,6 +97,7 @@ class Station:
             **dict.fromkeys(get_args(FlowOutput), self._transport.perform),
             **dict.fromkeys(get_args(EngineRequest), self._engine.perform),
             Tell: self._tell,
+            Audit: self._audited,
             CloseConnection: self._close_connection,
             Stopped: lambda _: self._stopped.set(),
         }
@@ -141,8 +120,7 @@ class Station:
         await self._transport.close()
         await self._driver.stop()
         await self._engine.close()
-        if self._trace is not None:
-            self._trace.close()
+        self._files.close()
 
     def put(self, given: HubInput) -> None:
         """Give the hub an input."""
@@ -180,6 +158,11 @@ class Station:
             logger.debug("> %s %s", name, output.message.name)
             if (subscriber := self._subscribers.get(name)) is not None:
                 subscriber.tell(output.message, text)
+
+    def _audited(self, audit: Audit) -> None:
+        logger.info("= %s: %s by %s of %s", audit.action, audit.outcome, masked(audit.extension), masked(audit.target))
+        if self._audit is not None:
+            self._audit.write(audit)
 
     def _close_connection(self, output: CloseConnection) -> None:
         if (subscriber := self._subscribers.get(output.connection)) is not None:

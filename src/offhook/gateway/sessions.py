@@ -7,136 +7,39 @@ outputs pass through and emptied when what they name ends, so that nothing here 
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from offhook.clock import Ids, Now, Timers
 from offhook.cti import codec
-from offhook.cti.agent import AgentSession, AgentSettings, Finished, Publish, Reply
+from offhook.cti.agent import AgentSession, Finished, Publish, Reply
 from offhook.cti.commands import Command, Login, Logout, Resume
 from offhook.cti.errors import INVALID_CREDENTIALS, Failure, failure, invalid_action
 from offhook.cti.events import ToDesk, error, login_refused
+from offhook.cti.stream import Audit
 from offhook.errors import StateError
-from offhook.media.engine import (
-    CloseMedia,
-    CreateAnswer,
-    CreateOffer,
-    EngineEvent,
-    EngineRequest,
-    SetSink,
-    SetSource,
-    Sink,
-    Source,
+from offhook.gateway.interface import (
+    CloseConnection,
+    ConnectionClosed,
+    ConnectionOpened,
+    ConnectionReceived,
+    HubInput,
+    HubOutput,
+    HubSettings,
+    Limits,
+    Stop,
+    Stopped,
+    Tell,
+    UseAudio,
 )
+from offhook.gateway.turns import Turn, Turns
+from offhook.media.engine import CloseMedia, CreateAnswer, CreateOffer, EngineEvent, EngineRequest, SetSink, SetSource
 from offhook.sip.flow import CloseFlow, FlowClosed, FlowFailed, FlowInput, FlowOutput, OpenFlow
 
 logger = logging.getLogger(__name__)
 
 POLICY_VIOLATION, TOO_BIG, TRY_AGAIN_LATER = 1008, 1009, 1013
 """Close codes of RFC 6455 §7.4.1 and its registry."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What one connection, and all together, may use."""
-
-    message_bytes: int = codec.MAX_COMMAND_BYTES
-    burst: int = 50
-    """Commands that are taken at once; after them `per_second`, the rest waits its turn."""
-    per_second: float = 20.0
-    waiting: int = 100
-    """Commands of one connection that may wait; more, and it is closed."""
-    waiting_bytes: int = 4 * codec.MAX_COMMAND_BYTES
-    wrong_passwords: int = 5
-    """Wrong passwords on one connection, then it is closed."""
-    connections: int = 5000
-    agents: int = 5000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HubSettings:
-    """How agents are kept. Times in seconds."""
-
-    agent: AgentSettings
-    limits: Limits = Limits()
-    audio_with_page: bool = False
-    """Audio lives in the page, so its loss means hold; False: it lives here and goes on."""
-    unattended_after: float = 2.0
-    """From the loss of the last connection until new calls get 480 (the active one is held); a reload is shorter."""
-    grace: float = 60.0
-    after_grace: Literal["logout", "stay"] = "logout"
-
-
-# Inputs
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionOpened:
-    """A desk or program connected. `trusted`: it is this very process, without limits on rate."""
-
-    connection: str
-    trusted: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionReceived:
-    """A connection sent a text."""
-
-    connection: str
-    text: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionClosed:
-    connection: str
-
-
-@dataclass(frozen=True, slots=True)
-class UseAudio:
-    """A call of the connection's agent is to send and receive this from now on; None leaves it as it is."""
-
-    connection: str
-    dialog: str
-    source: Source | None = None
-    sink: Sink | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Log every agent out and take no new one; answered by `Stopped`."""
-
-
-HubInput = ConnectionOpened | ConnectionReceived | ConnectionClosed | UseAudio | Stop | FlowInput | EngineEvent
-
-
-# Outputs
-
-
-@dataclass(frozen=True, slots=True)
-class Tell:
-    """Send this message, as `codec.encode` writes it, to these connections."""
-
-    connections: tuple[str, ...]
-    message: ToDesk
-
-
-@dataclass(frozen=True, slots=True)
-class CloseConnection:
-    """Close the connection when what it was told has been sent; answered by `ConnectionClosed`."""
-
-    connection: str
-    code: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """After `Stop`: no agent is left."""
-
-
-HubOutput = Tell | CloseConnection | Stopped | FlowOutput | EngineRequest
 
 
 def masked(number: str) -> str:
@@ -155,27 +58,7 @@ class _Connection:
         self.wrong_passwords = 0
         self.login: Login | None = None
         """A login that is carried out as soon as the agent before it is gone."""
-        self.waiting: deque[str] = deque()
-        self.waiting_bytes = 0
-        self._limits = limits
-        self._tokens = float(limits.burst)
-        self._counted_at = now.monotonic
-
-    def take_turn(self, now: Now) -> bool:
-        """Whether a command may be carried out now; counts it."""
-        if self.trusted:
-            return True
-        earned = (now.monotonic - self._counted_at) * self._limits.per_second
-        self._tokens = min(float(self._limits.burst), self._tokens + earned)
-        self._counted_at = now.monotonic
-        if self._tokens < 1.0:
-            return False
-        self._tokens -= 1.0
-        return True
-
-    def next_turn(self) -> float:
-        """When the next command may be carried out, monotonic; a millisecond late, so that rounding is never early."""
-        return self._counted_at + (1.0 - self._tokens) / self._limits.per_second + 0.001
+        self.turns = Turns(limits, now, trusted=trusted)
 
 
 class _Agent:
@@ -311,26 +194,24 @@ class Hub:
         if size > self._limits.message_bytes:
             self._tell_error(connection, failure("too-large"), now)
             self._close(connection, TOO_BIG, "too-large")
-        elif not connection.waiting and connection.take_turn(now):
+            return
+        turn = connection.turns.ask(given.text, size, now)
+        if turn is Turn.NOW:
             self._command(connection, given.text, now)
-        elif (
-            len(connection.waiting) >= self._limits.waiting
-            or connection.waiting_bytes + size > self._limits.waiting_bytes
-        ):
+        elif turn is Turn.NEVER:
             self._tell_error(connection, failure("too-fast"), now)
             self._close(connection, POLICY_VIOLATION, "too-fast")
         else:
-            connection.waiting.append(given.text)
-            connection.waiting_bytes += size
-            self.timers.set(self, f"turn {connection.name}", connection.next_turn())
+            self._wait_for_turn(connection)
 
     def _work_off(self, connection: _Connection, now: Now) -> None:
-        while connection.waiting and not connection.closing and connection.take_turn(now):
-            text = connection.waiting.popleft()
-            connection.waiting_bytes -= len(text.encode(errors="surrogatepass"))
+        while (text := connection.turns.next(now)) is not None:
             self._command(connection, text, now)
-        if connection.waiting and not connection.closing:
-            self.timers.set(self, f"turn {connection.name}", connection.next_turn())
+        self._wait_for_turn(connection)
+
+    def _wait_for_turn(self, connection: _Connection) -> None:
+        if (due := connection.turns.due()) is not None:
+            self.timers.set(self, f"turn {connection.name}", due)
 
     def _closed(self, given: ConnectionClosed, now: Now) -> None:
         connection = self._connections.pop(given.connection, None)
@@ -373,7 +254,7 @@ class Hub:
     def _close(self, connection: _Connection, code: int, reason: str) -> None:
         logger.warning("= %s is closed: %s", connection.name, reason)
         connection.closing = True
-        connection.waiting.clear()
+        connection.turns.drop()
         self._out.append(CloseConnection(connection.name, code, reason))
 
     def _utc_offset(self, now: Now) -> float:
@@ -542,6 +423,8 @@ class Hub:
                     self._out.append(Tell((output.origin,), output.message))
             elif isinstance(output, Finished):
                 self._forget(agent, output)
+            elif isinstance(output, Audit):
+                self._out.append(output)
             else:
                 self._note_route(agent, output)
                 self._out.append(output)
