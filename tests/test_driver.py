@@ -12,6 +12,7 @@ import pytest
 
 from offhook.clock import Ids, Now, Timers
 from offhook.driver import Driver, SystemIds, system_now
+from offhook.testing.record import Record
 
 
 @dataclass(frozen=True)
@@ -58,20 +59,15 @@ class Listener:
     """A port that keeps what was said, and lets tests wait for it."""
 
     def __init__(self) -> None:
-        self.heard: list[str] = []
-        self._news = asyncio.Event()
+        self.heard: Record[str] = Record()
 
     def __call__(self, output: Said) -> None:
         self.heard.append(output.text)
-        self._news.set()
         if output.text == "deaf":
             raise RuntimeError("the port has a bug")
 
     async def until(self, text: str) -> None:
-        async with asyncio.timeout(5):
-            while text not in self.heard:
-                self._news.clear()
-                await self._news.wait()
+        await self.heard.until(lambda heard: text in heard, text, seconds=5)
 
 
 @pytest.fixture
@@ -204,10 +200,10 @@ async def test_it_sleeps_when_there_is_nothing_to_do(driver: Driver, parrot: Par
     driver.put("wake:1000")
     await listener.until("wake:1000")
     for _ in range(10):
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # it comes to rest
     before = parrot.turns
     for _ in range(100):
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # turns of the loop, none of the driver
     assert parrot.turns == before
 
 
@@ -232,7 +228,7 @@ async def test_stop_handles_what_waits_and_drops_what_comes_later(parrot: Parrot
     await driver.stop()
     driver.put("too late")
     await driver.stop()
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # anything left would be handled now
     assert listener.heard == ["last"]
     assert [task for task in asyncio.all_tasks() if "driver" in task.get_name()] == []
 
@@ -257,14 +253,16 @@ async def test_outputs_that_fail_do_not_stop_it(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    failed = asyncio.Event()
+
     def fail() -> list[Said | Whispered]:
+        failed.set()
         raise RuntimeError("the parrot cannot speak")
 
     with monkeypatch.context() as patch:
         patch.setattr(parrot, "outputs", fail)
         driver.put("unheard")
-        while "failed on its outputs" not in caplog.text:
-            await asyncio.sleep(0)
+        await failed.wait()
+    assert "failed on its outputs" in caplog.text
     driver.put("well again")
-    while "well again" not in listener.heard:
-        await asyncio.sleep(0)
+    await listener.until("well again")

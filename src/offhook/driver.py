@@ -118,19 +118,19 @@ class Driver:
             given = self._inputs.popleft()
             try:
                 self.node.receive(given, self.clock())
-            except Exception:
+            except Exception:  # broad: a bug on one input, told in the log, must not end the loop for all agents
                 logger.exception("a bug: %s failed on %s", name, type(given).__name__)
             self._drain()
         try:
             self.node.timers.fire(self.clock())
-        except Exception:
+        except Exception:  # broad: as with an input
             logger.exception("a bug: %s failed on a timer", name)
         self._drain()
 
     def _outputs(self) -> list[Any]:
         try:
             return self.node.outputs()
-        except Exception:
+        except Exception:  # broad: as with an input; nothing is put out then
             logger.exception("a bug: %s failed on its outputs", type(self.node).__name__)
             return []
 
@@ -139,7 +139,7 @@ class Driver:
             for output in outputs:
                 try:
                     self._ports[type(output)](output)
-                except Exception:
+                except Exception:  # broad: one output that cannot be performed, told in the log, costs no other one
                     missing = type(output) not in self._ports
                     fault = "has no port" if missing else "failed in its port"
                     logger.exception("a bug: %s %s", type(output).__name__, fault)

@@ -153,7 +153,7 @@ class Daemon:
         while not ready():
             assert self.process.poll() is None, f"it ended:\n{self.tail()}"
             assert time.monotonic() < deadline, f"not ready within {READY_SECONDS} s:\n{self.tail()}"
-            time.sleep(0.05)
+            time.sleep(0.05)  # a foreign process does not tell when it is ready: it is asked again
 
     def end(self) -> None:
         self.process.terminate()

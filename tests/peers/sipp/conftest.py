@@ -162,7 +162,7 @@ class Line:
 
     async def stop(self) -> None:
         self.do(lambda agent, now: agent.stop(now))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the driver has its turn
         await self._driver.stop()
         await self._transport.close()
 

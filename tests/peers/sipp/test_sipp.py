@@ -6,14 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from offhook.sip.events import (
-    AnswerReceived,
-    End,
-    Established,
-    OfferReceived,
-    Progress,
-    Renegotiated,
-)
+from offhook.sip.events import AnswerReceived, End, Established, OfferReceived, Progress, Renegotiated
 from offhook.sip.style import Style
 
 if TYPE_CHECKING:
