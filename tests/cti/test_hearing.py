@@ -80,36 +80,60 @@ _EXT = st.sampled_from(["1000", "1001", "1002", "555"]) | _JSON
 _MEMBERS = st.lists(st.fixed_dictionaries({"ext": _EXT}), max_size=5)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.lists(
-        st.fixed_dictionaries(
-            {
-                "event": st.sampled_from(
-                    ["CONFERENCE", "DONE", "FAILED", "BARGE_FAILED", "CONFERENCE_MEMBER_HOLD", "mediaConversion"]
-                )
-            },
-            optional={
-                "id": _JSON,
-                "reasonCode": st.sampled_from(["CONSULT_CONFERENCE", "MEMBER_LEFT"]) | _JSON,
-                "dialog": _JSON | st.fixed_dictionaries({"id": _JSON, "customerDialogId": _JSON}),
-                "additionalAttributes": st.fixed_dictionaries({"members": _MEMBERS}) | _JSON,
-            },
-        ),
-        max_size=6,
-    )
+_WORD = st.fixed_dictionaries(
+    {
+        "event": st.sampled_from(
+            [
+                "CONFERENCE",
+                "DONE",
+                "FAILED",
+                "BARGE_FAILED",
+                "CONSULT_CONFERENCE_FAILED",
+                "CONSULT_TRANSFER",
+                "CONSULT_TRANSFER_FAILED",
+                "CONFERENCE_MEMBER_HOLD",
+                "CONFERENCE_MEMBER_UNMUTE",
+                "MONITORING_FAILED",
+                "agentDetails",
+                "mediaConversion",
+            ]
+        )
+    },
+    optional={
+        "id": st.just("ours") | _JSON,
+        "reasonCode": st.sampled_from(["CONSULT_CONFERENCE", "MEMBER_LEFT", "ON_HOLD"]) | _JSON,
+        "dialog": st.fixed_dictionaries(
+            {"id": st.sampled_from(["crm-42", "crm-43"]) | _JSON, "customerDialogId": st.just("crm-43") | _JSON}
+        )
+        | _JSON,
+        "additionalAttributes": st.fixed_dictionaries({"members": _MEMBERS}) | _JSON,
+    },
 )
-def test_whatever_is_said(make_bench: Any, words: list[dict[str, Any]]) -> None:
-    """Nothing raises, the call is there still, and its own participant comes first."""
-    bench = make_bench()
+
+
+@pytest.mark.parametrize("dialect", ["freeswitch", "efcx"])
+@pytest.mark.parametrize("kind", ["OUT", "CONSULT"])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(words=st.lists(_WORD, max_size=6), asks=st.sampled_from(["updateCallVariableData", "makeConsult"]))
+def test_whatever_is_said(make_bench: Any, dialect: str, kind: str, words: list[dict[str, Any]], asks: str) -> None:
+    """Nothing raises, no event shows another call, each command has one outcome, and the agent can leave."""
+    bench = make_bench(dialect=dialect)
     bench.login()
-    dialog, leg = bench.answers()
+    dialog, leg = bench.answers(headers=(("X-Call-Id", "crm-42"), ("X-Calltype", kind)))
+    more = {"callVariables": {"a": "b"}} if asks == "updateCallVariableData" else {"numberToConsult": "1001"}
+    asked = bench.desk.ask(asks, dialogId=dialog, **more)
+    bench.run()
+    ours = bench.pbx.words[-1][1]["id"] if bench.pbx.words else "ours"
     for word in words:
-        info(bench, leg, "application/vnd.offhook+json", json.dumps(word))
+        word = {**word, "id": ours} if word.get("id") == "ours" else word
+        if leg in bench.pbx.ua.sessions():
+            info(bench, leg, "application/vnd.offhook+json", json.dumps(word))
         bench.pbx.message(json.dumps(word))
         bench.run()
-    assert [each.id for each in bench.desk.session.dialogs] == [dialog]
     for event in bench.desk.news():
         if "response" in event and event["response"].get("dialog"):
-            assert event["response"]["dialog"]["participants"][0]["mediaAddress"] == "1000"
-    bench.desk.done("releaseCall", dialogId=dialog)
+            shown = event["response"]["dialog"]
+            assert shown["participants"][0]["mediaAddress"] == "1000"
+    bench.desk.done("logout", within=8)
+    assert len(bench.desk.results(asked)) == 1
+    bench.nothing_left()

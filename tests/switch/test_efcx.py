@@ -182,7 +182,7 @@ def test_a_supervisor_barges_in(bench: Any) -> None:
     for digit in "*B":
         supervisor.press(session, digit)
     message = supervisor.messages[-1]
-    assert (message["event"], message["reasonCode"]) == ("CONFERENCE", "BARGE_IN")
+    assert (message["event"], message["reasonCode"]) == ("CONFERENCE", "BARGE_CONFERENCE")
     assert message["dialog"]["id"] == call_id(supervisor, session)
     assert message["dialog"]["customerDialogId"] == story.customer_dialog
     a, b, s = (bench.channel(user).uuid for user in ("1000", "1001", "1009"))

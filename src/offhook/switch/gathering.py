@@ -174,7 +174,7 @@ def barge(exchange: Exchange, listener: Channel, now: Now, *, id: str = "") -> s
         room.take(customer, now, customer=True)
         room.take(target, now)
     room.take(listener, now)
-    room.welcome("BARGE_IN", known, listener, id, now)
+    room.welcome("BARGE_CONFERENCE", known, listener, id, now)
     return None
 
 

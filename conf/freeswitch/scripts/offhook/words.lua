@@ -101,8 +101,8 @@ local function barge(word, agent)
   leg.audit("BARGE", agent, leg.number(target), "begins")
   if name then
     local known = json.decode(leg.get(target, "offhook_facts") or "{}") or {}
-    room.add(name, uuid, known, "BARGE_IN", uuid, word.id)
-  elseif not room.open(target, customer, uuid, facts_of(target, customer), "BARGE_IN", uuid, word.id) then
+    room.add(name, uuid, known, "BARGE_CONFERENCE", uuid, word.id)
+  elseif not room.open(target, customer, uuid, facts_of(target, customer), "BARGE_CONFERENCE", uuid, word.id) then
     return "NOT_ALLOWED"
   end
   leg.set(uuid, "offhook_monitor_target")
