@@ -199,8 +199,30 @@ def test_rubbish_harms_nothing(bench: Any, data: bytes) -> None:
 def test_credentials_that_cannot_be_read_are_nobodys(bench: Any) -> None:
     raw = Raw(bench)
     request = raw.request("INVITE", CONTACT, "Proxy-Authorization: Digest realm=")
-    assert bench.node._reception.user_of(request) == ""
     assert raw.ask(request).status == 407
+    assert bench.node._reception.user_of(request) == ""
+
+
+@pytest.mark.parametrize(("user", "status"), [("1000", 403), ("1009", 480)])
+def test_the_caller_is_who_proved_it(bench: Any, user: str, status: int) -> None:
+    """Whatever other credentials the INVITE has: 1009 may listen to calls (there is none), 1000 may not."""
+    raw = Raw(bench)
+    request = raw.sign(raw.request("INVITE", CONTACT, user=user), user)
+    good = request.headers.get("Proxy-Authorization")
+    forged = 'Digest username="1009", realm="other", nonce="x", uri="sip:x", response="00"'
+    request.headers.set("Proxy-Authorization", forged)
+    request.headers.add("Proxy-Authorization", str(good))
+    request.uri = "sip:*441001@127.0.0.1"
+    request.body = bench.phone("1002").offer().encode()
+    request.headers.set("Content-Type", "application/sdp")
+    assert raw.ask(request).status == status
+
+
+def test_a_message_in_another_s_name_is_refused(bench: Any) -> None:
+    raw, bob = Raw(bench), bench.phone("1001")
+    request = raw.sign(raw.request("MESSAGE", user="1009", to="1001"), "1000")
+    assert raw.ask(request).status == 403
+    assert not [each for each in bob.have(RequestReceived) if each.request.method == "MESSAGE"]
 
 
 def test_an_expiry_beyond_all_numbers(bench: Any) -> None:

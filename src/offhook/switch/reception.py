@@ -11,9 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from offhook.clock import Now
-from offhook.errors import ParseError
 from offhook.sip.digest import DigestServer, Outcome
-from offhook.sip.fields import Credentials
 from offhook.sip.flow import Send
 from offhook.sip.message import Request
 from offhook.sip.uri import Uri
@@ -39,6 +37,8 @@ class Reception:
         self._domain = exchange.settings.domain
         self._digests: dict[str, DigestServer] = {}
         self._refused: dict[str, bool] = {}
+        self._admitted: dict[str, str] = {}
+        """By branch: the user of an INVITE on its way to the user agent."""
         self._answers: dict[tuple[str, str, str], bytes] = {}
         """To requests that came over UDP, by flow, branch and CSeq; empty: it was passed on to the user agent."""
 
@@ -57,8 +57,12 @@ class Reception:
             case "MESSAGE":
                 self._message(request, flow, now)
             case "INVITE" if not in_dialog:
-                if self._authenticate(request, flow, now, proxy=True) is None:
+                user = self._authenticate(request, flow, now, proxy=True)
+                if user is None:
                     return True
+                self._admitted[request.via.branch or ""] = user
+                if len(self._admitted) > MOST_REFUSED:
+                    self._admitted.pop(next(iter(self._admitted)))
                 self._remember(request, flow, b"")
                 return False
             case "OPTIONS" if not in_dialog:
@@ -70,12 +74,8 @@ class Reception:
         return True
 
     def user_of(self, request: Request) -> str:
-        """Whose credentials an INVITE carries that was let through."""
-        try:
-            given = Credentials.parse(request.headers.get("Proxy-Authorization") or "")
-        except ParseError:
-            return ""
-        return given.parameters.get("username", "")
+        """Who proved to be whom with an INVITE that was let through; asked once. Its headers may name others too."""
+        return self._admitted.pop(request.via.branch or "", "")
 
     def handle_timer(self, timer: str, now: Now) -> None:
         """Tell a user of its voice mail, which is empty."""
@@ -155,6 +155,9 @@ class Reception:
     def _message(self, request: Request, flow: str, now: Now) -> None:
         user = self._authenticate(request, flow, now, proxy=True)
         if user is None:
+            return
+        if request.from_.uri.user != user:  # stricter than FreeSWITCH, which believes From
+            self._respond(request, 403, flow)
             return
         self._respond(request, 202, flow, phrase="Accepted")
         kind = request.headers.get("Content-Type") or "text/plain"
