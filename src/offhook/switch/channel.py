@@ -213,7 +213,8 @@ class Channel:
             self.owner.holding(self, now)
             self.exchange.timers.set(self, "answer", now.monotonic + HOLD_SECONDS)
 
-        self.exchange.ask(lambda name: CreateAnswer(name, self.media, offer), made)
+        video = Direction.SENDRECV if self.exchange.settings.video else None
+        self.exchange.ask(lambda name: CreateAnswer(name, self.media, offer, video=video), made)
 
     def _late_offer_made(self, event: EngineEvent, now: Now) -> None:
         if self.alive and isinstance(event, OfferCreated):

@@ -82,6 +82,7 @@ class Switch:
             confirm_blind_transfer=config.confirm_blind_transfer,
             ignore_early_media=config.confirm_blind_transfer,
             open_eavesdrop=config.open_eavesdrop,
+            video=config.media == "local",
         )
         users = config.users if config.queues is None else config.users.with_queues(config.queues)
         self.node = SwitchNode(settings, users, ids=SystemIds())

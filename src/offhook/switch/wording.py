@@ -114,6 +114,8 @@ class SwitchSettings:
     """Who calls without an offer gets ours in the 200; else it is refused, as the stock profile does (measured)."""
     server: Literal["freeswitch", "efcx"] = "freeswitch"
     """`efcx`: key codes and MESSAGEs as our own imitation of the vendor's media server has them, in place of words."""
+    video: bool = False
+    """The engine has video: what a client adds in a call is echoed or passed on."""
     open_eavesdrop: bool = False
     """The numbers 779 and 88xxxx are there, by which everybody may listen to everybody, as on the recorded one."""
     confirm_blind_transfer: bool = False
