@@ -20,7 +20,7 @@ async def switch() -> AsyncIterator[Switch]:
 
 @pytest.fixture
 async def phone(switch: Switch) -> AsyncIterator[Phone]:
-    async with Phone(switch.ws_url, media="null") as phone:
+    async with Phone(switch.ws_url, media="null", supervisor=["1009"]) as phone:
         yield phone
 
 

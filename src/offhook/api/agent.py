@@ -40,6 +40,8 @@ class Agent:
         self._details: dict[str, str] = {}
         self._dialing = asyncio.Lock()
         self._dialled: tuple[asyncio.Future[Call], Source | None, Sink | None] | None = None
+        self._passed_on: Call | None = None
+        """The call that the last event ended here, though it goes on elsewhere."""
         self._feeds: weakref.WeakSet[Feed[ToDesk]] = weakref.WeakSet()
         self._incoming: weakref.WeakSet[Feed[Call]] = weakref.WeakSet()
 
@@ -197,9 +199,16 @@ class Agent:
         dialog = message.response.dialog
         if dialog is None:
             return
-        call = self.calls.get(dialog.id)
+        call, passed_on = self.calls.get(dialog.id), self._passed_on
+        self._passed_on = None
         if call is not None:
             call.update(dialog)
+            if dialog.state == "DROPPED" and dialog.isCallEnded == 0:
+                self._passed_on = call
+        elif passed_on is not None and dialog.state in ("ACTIVE", "HELD"):
+            # Whom this agent was consulted by has gone: the call goes on under the customer's id.
+            self.calls[dialog.id] = passed_on
+            passed_on.update(dialog)
         elif dialog.state == "INITIATING":
             call = self.calls[dialog.id] = Call(self, dialog, "out")
             self._began(call)
@@ -215,9 +224,9 @@ class Agent:
             asyncio.get_running_loop().call_soon(self._forget, dialog.id)
 
     def _forget(self, dialog_id: str) -> None:
-        """A call is over, unless it went on as a conference under the same id."""
+        """A call is over, unless it went on: as a conference under the same id, or with the customer under another."""
         call = self.calls.get(dialog_id)
-        if call is not None and call.state == "DROPPED":
+        if call is not None and (call.state == "DROPPED" or call.id != dialog_id):
             del self.calls[dialog_id]
 
     def _began(self, call: Call) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ class Phone:
     """Agents, calls and audio in this process. An asynchronous context manager.
 
     `servers` are tried in their order. The options are those of `offhook serve`: see `offhook.config.Config`, which
-    checks them. Raises `ConfigError`.
+    checks them; `supervisor` names the extensions that may listen to others. Raises `ConfigError`.
     """
 
     def __init__(
@@ -36,6 +36,8 @@ class Phone:
         sip_trace: str = "",
         dtmf: Literal["info", "rtp"] = "info",
         call_waiting: Literal["announce", "busy"] = "announce",
+        dialect: str = "freeswitch",
+        supervisor: Sequence[str] = (),
     ) -> None:
         self.config = Config(
             sip=servers or DEFAULT_SERVERS,
@@ -48,6 +50,8 @@ class Phone:
             sip_trace=sip_trace,
             dtmf=dtmf,
             call_waiting=call_waiting,
+            dialect=dialect,
+            supervisor=tuple(supervisor),
         )
         self._station: Station | None = None
         self._page: Page | None = None
