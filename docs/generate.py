@@ -7,6 +7,8 @@ python docs/generate.py --check    say which are not up to date, and fail (the t
 from __future__ import annotations
 
 import argparse
+import ast
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -20,6 +22,7 @@ import rfc
 from offhook.cli.main import COMMANDS, new_parser
 from offhook.cli.schema import FORMS
 from offhook.cti.errors import CODES
+from offhook.gateway.openapi import document
 from offhook.sip import (
     client_transaction,
     connectivity,
@@ -97,13 +100,36 @@ def command_line() -> str:
     return "\n".join(parts)
 
 
+def defects() -> str:
+    """The table of reference-behaviour.md §8: each defect and what its test says of ours."""
+    path = HERE.parent / "tests" / "cti" / "test_defects.py"
+    rows = []
+    for each in ast.parse(path.read_text()).body:
+        if isinstance(each, ast.FunctionDef) and each.name.startswith("test_defect_"):
+            number, _, name = each.name.removeprefix("test_defect_").partition("_")
+            said = " ".join((ast.get_docstring(each) or "").split())
+            rows.append(f"| {int(number)} | {name.replace('_', ' ')} | {said} |")
+    head = "# Defects of the reference library that Offhook does not have\n\n"
+    head += (
+        "One test each in `tests/cti/test_defects.py`, `test_defect_<number>_...`; numbers and names are those of the\n"
+    )
+    head += "fact sheet of the reference's behaviour (§8). Where a choice was open, the contract decided it.\n\n"
+    return head + "| # | Defect | Offhook |\n|---|---|---|\n" + "\n".join(rows) + "\n"
+
+
+def openapi() -> str:
+    return json.dumps(document(), indent=2) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "reference/state-diagrams.md": state_diagrams,
     "reference/errors.md": errors,
     "reference/command-line.md": command_line,
+    "reference/defects.md": defects,
     "reference/rfc.md": rfc.page,
     "reference/asyncapi.md": messages.page,
     "reference/asyncapi.json": FORMS["asyncapi"],
+    "reference/openapi.json": openapi,
     "reference/commands.schema.json": FORMS["commands"],
     "reference/events.schema.json": FORMS["events"],
     "reference/offhook.d.ts": FORMS["typescript"],

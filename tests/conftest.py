@@ -49,3 +49,11 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
     yield
     _judge(item)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many steps of random courses were counted (tests/cti/test_properties.py), in all workers."""
+    passed = terminalreporter.getreports("passed")
+    steps = sum(int(value) for report in passed for name, value in report.user_properties if name == "steps")
+    if steps:
+        terminalreporter.write_line(f"{steps} steps of random courses")

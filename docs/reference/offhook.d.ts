@@ -1,14 +1,17 @@
 // What goes over the socket of an Offhook gateway, both ways. Written by `offhook schema typescript`; do not edit.
 // One JSON object a text frame. Keys that are not named here may come in a later version: ignore them.
 
+/** Proves the extension's password, or a token that names the extension. */
 export interface LoginCommand {
   action: "login";
   parameter: {
     /** not empty, at most 64 characters, matches ^[A-Za-z0-9\-_.!~*'()&=+$,/#]+$ */
     extension: string;
-    /** not empty, at most 1024 characters */
-    password: string;
+    /** at most 1024 characters */
+    password?: string | null;
     loginId?: string | null;
+    /** at most 8192 characters */
+    token?: string | null;
   };
   /** not empty, at most 64 characters */
   id?: string | null;
@@ -26,8 +29,19 @@ export interface ResumeCommand {
     seq: number;
     /** at most 1024 characters */
     password?: string | null;
-    /** at most 1024 characters */
+    /** at most 8192 characters */
     token?: string | null;
+  };
+  /** not empty, at most 64 characters */
+  id?: string | null;
+}
+
+/** A newer token for this connection, which logged in by one; nothing else changes. */
+export interface RenewTokenCommand {
+  action: "renewToken";
+  parameter: {
+    /** not empty, at most 8192 characters */
+    token: string;
   };
   /** not empty, at most 64 characters */
   id?: string | null;
@@ -339,6 +353,7 @@ export interface GetStatsCommand {
 export type Command =
   | LoginCommand
   | ResumeCommand
+  | RenewTokenCommand
   | LogoutCommand
   | MakeCallCommand
   | MakeOBCallCommand
@@ -497,6 +512,12 @@ export interface SnapshotMessage {
   response: SnapshotResponse;
 }
 
+/** The token of this connection ends soon: send `renewToken`, or the connection is closed then. */
+export interface TokenExpiringMessage {
+  event: "tokenExpiring";
+  response: TokenExpiringResponse;
+}
+
 export interface AgentInfoResponse {
   loginId: string;
   extension: string;
@@ -567,6 +588,13 @@ export interface SnapshotResponse {
   seq: number;
   registration: "IN_SERVICE" | "OUT_OF_SERVICE";
   dialogs: Dialog[];
+}
+
+/** `expiresAt` as `iso_time`; `seconds` are what is left. */
+export interface TokenExpiringResponse {
+  loginId: string;
+  expiresAt: string;
+  seconds: number;
 }
 
 /** Both directions of a call's audio; null where not measured. Levels in dBov, times in ms, mos 1.0 to 4.5. */
@@ -672,7 +700,8 @@ export type Message =
   | MediaConversionMessage
   | AgentStateMessage
   | CommandResultMessage
-  | SnapshotMessage;
+  | SnapshotMessage
+  | TokenExpiringMessage;
 
 /** The command of an action: `CommandOf<"holdCall">`. */
 export type CommandOf<A extends Command["action"]> = Extract<Command, { action: A }>;

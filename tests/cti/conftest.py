@@ -240,15 +240,15 @@ class Pbx:
         named = {} if id is None else {"id": id}
         self.say(session, "CONFERENCE", reasonCode=reason, dialog=dialog, additionalAttributes=more, **named)
 
-    def message(self, body: str | bytes | Json, user: str = "5551234") -> None:
-        """A MESSAGE outside of dialogs."""
+    def message(self, body: str | bytes | Json, user: str | None = "5551234", host: str = "pbx") -> None:
+        """A MESSAGE outside of dialogs; without a user it is the server's own."""
         text = json.dumps(body) if isinstance(body, dict) else body if isinstance(body, str) else body.decode("latin-1")
         self.ua.request(
             "MESSAGE",
             self.contact,
             self.now(),
             flow=self.flow,
-            from_=Address.parse(f"<sip:{user}@pbx>"),
+            from_=Address.parse(f"<sip:{host}>" if user is None else f"<sip:{user}@{host}>"),
             contact=self._self(),
             content_type="text/plain",
             body=text,

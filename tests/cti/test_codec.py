@@ -239,3 +239,11 @@ def test_any_parameters_are_a_command_or_refused(action: str, parameter: dict[st
             json.loads(codec.encode(message))
     else:
         assert made.action == action
+
+
+def test_a_login_proves_a_password_or_a_token() -> None:
+    command = decode_command('{"action": "login", "parameter": {"extension": "1000", "token": "t"}}')
+    assert isinstance(command, commands.Login)
+    assert (command.password, command.token) == ("", "t")
+    with pytest.raises(CommandRefused, match="missing-parameter"):
+        decode_command('{"action": "login", "parameter": {"extension": "1000", "token": ""}}')

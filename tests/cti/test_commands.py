@@ -12,6 +12,7 @@ def test_actions_are_the_contract_s() -> None:
     assert {str(kind.__struct_config__.tag) for kind in get_args(Command)} == {
         "login", "logout", "makeCall", "makeOBCall", "answerCall", "releaseCall", "rejectCall", "holdCall",
         "retrieveCall", "mute_call", "unmute_call", "SendDtmf", "getState", "getDialog", "getStats", "resume",
+        "renewToken",
         "SST", "SST_Queue", "makeConsult", "makeConsultQueue", "consultTransfer", "conference_consult",
         "dropParticipant", "silentMonitor", "bargeIn", "whisper", "convertCall", "updateCallVariableData",
     }  # fmt: skip

@@ -532,3 +532,15 @@ def test_out_of_the_conference(conference: Consult, how: str) -> None:
     dialog = conference.desk.dialog()
     assert (dialog["state"], dialog["isCallEnded"]) == ("DROPPED", 0 if how == "DROPPED_BY_MEMBER" else 1)
     assert dialog["callEndReason"] == (None if how == "release" else how)
+
+
+def test_a_conference_while_it_is_queued(bench: Any) -> None:
+    """To desks it has not begun, so it cannot become a conference."""
+    bench.answers()
+    invite = bench.consults("makeConsultQueue", numberToTransfer="5900", queue="support", queueType="NAME")
+    bench.pbx.take(invite)
+    bench.run()
+    bench.desk.news()
+    bench.pbx.conference(invite.session, "1000", "1001", "5551234c", reason="MEMBER_ADDED")
+    bench.run()
+    assert bench.desk.heard() == []

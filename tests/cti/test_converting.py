@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,6 +35,7 @@ class Camera(NullEngine):
     def __init__(self) -> None:
         super().__init__()
         self.wished: list[Direction | None] = []
+        self.kinds: list[str] = []
         self._seen: set[str] = set()
 
     def start(self, deliver: Callable[[EngineEvent], None]) -> None:
@@ -42,6 +44,7 @@ class Camera(NullEngine):
     def perform(self, request: EngineRequest) -> None:
         if isinstance(request, CreateOffer | CreateAnswer):
             self.wished.append(request.video)
+            self.kinds.append(request.kind)
             if request.video is not None:
                 self._seen.add(request.media)
             request = replace(request, video=None)
@@ -93,6 +96,16 @@ def shown(bench: Any) -> tuple[str, str]:
     return dialog, session
 
 
+def test_the_engine_is_told_what_is_shown(camera: Any) -> None:
+    dialog, session = camera.talk("5551234")
+    camera.desk.ask("convertCall", dialogId=dialog, streamType="screenshare", streamStatus="on")
+    camera.run()
+    answer(camera, session, "recvonly")
+    camera.desk.ask("holdCall", dialogId=dialog)
+    camera.run()
+    assert camera.desk.engine.kinds == ["camera", "screen", "screen"]
+
+
 def test_on_and_off(camera: Any) -> None:
     dialog, session = camera.talk("5551234")
     asked = camera.desk.ask("convertCall", dialogId=dialog, **ON)
@@ -114,9 +127,8 @@ def test_on_and_off(camera: Any) -> None:
     }
     assert isinstance(event["seq"], int)
     assert camera.desk.result(asked)["status"] == "done"
-    ((to, message),) = camera.pbx.messages()
-    assert (to, message["event"], message["status"]) == ("5551234", "mediaConversion", "success")
-    assert (message["dialog"]["eventRequest"], message["dialog"]["streamStatus"]) == ("remote", "on")
+    where, word = camera.pbx.word("MEDIA_CONVERSION")
+    assert (where, word["stream"], word["streamStatus"]) == (session, "video", "on")
 
     asked = camera.desk.ask("convertCall", dialogId=dialog, **OFF)
     camera.run()
@@ -124,7 +136,7 @@ def test_on_and_off(camera: Any) -> None:
     answer(camera, session, "inactive")
     assert camera.desk.heard() == ["mediaConversion success local off"]
     assert camera.desk.result(asked)["status"] == "done"
-    assert [message["dialog"]["streamStatus"] for _, message in camera.pbx.messages()] == ["on", "off"]
+    assert [word["streamStatus"] for _, word in camera.pbx.words] == ["on", "off"]
 
 
 def test_what_is_so_already(camera: Any) -> None:
@@ -365,16 +377,21 @@ def test_an_engine_without_video_calls_and_answers_by_audio(bench: Any) -> None:
 
 
 def told(status: str = "on", **dialog: Any) -> dict[str, Any]:
-    more = {"id": "theirs", "eventRequest": "remote", "stream": "video", "streamStatus": status, "timeStamp": "t1"}
-    return {"event": "mediaConversion", "status": "success", "loginId": "x", "dialog": {**more, **dialog}}
+    more = {"eventRequest": "remote", "stream": "video", "streamStatus": status}
+    return {"event": "mediaConversion", "dialog": {**more, **dialog}}
+
+
+def says(bench: Any, leg: str, word: Any) -> None:
+    body = word if isinstance(word, str) else json.dumps(word)
+    bench.pbx.ua.info(leg, "application/vnd.offhook+json", body, bench.network.now())
+    bench.run()
 
 
 def test_the_other_side_turned_it_on(bench: Any) -> None:
-    dialog, _ = bench.answers(user="5551234")
-    bench.pbx.message(told())
-    bench.pbx.message(told())  # FreeSWITCH with mod_sms delivers it twice
-    bench.pbx.message(told("off", timeStamp="t2"))
-    bench.run()
+    """The server tells it in the call's own dialog."""
+    dialog, leg = bench.answers(user="5551234")
+    says(bench, leg, told())
+    says(bench, leg, told("off"))
     events = bench.desk.news()
     assert [(event["dialog"]["eventRequest"], event["dialog"]["streamStatus"]) for event in events] == [
         ("remote", "on"),
@@ -385,50 +402,42 @@ def test_the_other_side_turned_it_on(bench: Any) -> None:
     assert not any(isinstance(event, OfferReceived) for event in bench.pbx.events)
 
 
-def test_of_a_call_that_we_made(bench: Any) -> None:
-    dialog, _ = bench.talk("5559999")
-    bench.pbx.message(told(), user="5559999")
-    bench.run()
-    assert bench.desk.news()[0]["dialog"]["id"] == dialog
-
-
 @pytest.mark.parametrize(
-    "message",
+    "word",
     [
         told(stream="x"),
         told(streamStatus="x"),
         {**told(), "status": "error"},
         {"event": "mediaConversion"},
-        {"event": "other", "dialog": {"id": "theirs"}},
+        {"event": "other", "dialog": {}},
         "rubbish",
         "",
     ],
 )
-def test_messages_that_say_nothing(bench: Any, message: Any) -> None:
-    bench.answers(user="5551234")
-    bench.pbx.message(message)
-    bench.run()
+def test_words_that_say_nothing(bench: Any, word: Any) -> None:
+    _, leg = bench.answers(user="5551234")
+    says(bench, leg, word)
     assert bench.desk.news() == []
 
 
-def test_who_is_no_party_of_ours_says_nothing(bench: Any) -> None:
+def test_no_message_says_it(bench: Any) -> None:
+    """Anybody can send one, and From is what the sender wrote."""
     dialog, _ = bench.answers(user="5551234")
-    bench.pbx.message(told(id=dialog), user="5550000")
+    bench.pbx.message(told(id=dialog), user="5551234")
     bench.run()
     assert bench.desk.news() == []
 
 
-def test_two_calls_with_the_same_party(bench: Any) -> None:
-    """Which one is meant cannot be told: neither, unless the id says."""
-    first, _ = bench.answers(user="5551234")
-    second, _ = bench.answers(user="5551234")
-    bench.desk.news()
-    bench.pbx.message(told())
-    bench.run()
-    assert bench.desk.news() == []
-    bench.pbx.message(told(id=second))
-    bench.run()
-    assert [event["dialog"]["id"] for event in bench.desk.news()] == [second] and first != second
+@pytest.mark.parametrize("answer", [200, 500])
+def test_the_server_tells_it_to_the_other_side(bench: Any, answer: int) -> None:
+    """No number of a peer is made the target of anything; and nothing depends on what comes of it."""
+    dialog, leg = bench.answers(user="api+hupall")
+    bench.pbx.info_status = answer
+    bench.desk.done("convertCall", dialogId=dialog, streamType="screenshare", streamStatus="off")
+    session, word = bench.pbx.word("MEDIA_CONVERSION")
+    assert session == leg and isinstance(word.pop("id"), str)
+    assert word == {"event": "MEDIA_CONVERSION", "stream": "screenshare", "streamStatus": "off"}
+    assert bench.pbx.messages() == []
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def states(dialog: Any) -> list[tuple[str, str, bool]]:
 
 
 def tell(bench: Any, *args: Any, **more: Any) -> None:
-    bench.pbx.message(message(*args, **more), user="server")
+    bench.pbx.message(message(*args, **more), user=None)
     bench.run()
 
 
@@ -153,6 +153,12 @@ def test_members_tell_each_other(bench: Any) -> None:
         }
 
 
+def changes(bench: Any, event: str, dialog: str, who: str, *named: str) -> None:
+    """A member says that it changed; whom else it names does not count."""
+    bench.pbx.message(message(f"CONFERENCE_MEMBER_{event}", dialog, who, *named), user=who)
+    bench.run()
+
+
 def test_what_other_members_tell(bench: Any) -> None:
     dialog = conference(bench)
     for event, expected in (
@@ -161,17 +167,17 @@ def test_what_other_members_tell(bench: Any) -> None:
         ("UNHOLD", ("1001", "ACTIVE", True)),
         ("UNMUTE", ("1001", "ACTIVE", False)),
     ):
-        tell(bench, f"CONFERENCE_MEMBER_{event}", dialog, "1001", "1099")
+        changes(bench, event, dialog, "1001", "1002")
         assert bench.desk.heard() == ["dialogState ACTIVE"]
         assert states(bench.desk.dialog())[2] == expected
-    tell(bench, "CONFERENCE_MEMBER_HOLD", dialog, "1099")
-    tell(bench, "CONFERENCE_MEMBER_HOLD", "unknown", "1001")
+    changes(bench, "HOLD", dialog, "1099")
+    changes(bench, "HOLD", "unknown", "1001")
     assert bench.desk.news() == []
 
 
 def test_how_a_member_is_outlives_the_next_list(bench: Any) -> None:
     dialog = conference(bench)
-    tell(bench, "CONFERENCE_MEMBER_MUTE", dialog, "1001")
+    changes(bench, "MUTE", dialog, "1001")
     tell(bench, "CONFERENCE", dialog, *MEMBERS, "1003", reasonCode="MEMBER_ADDED")
     assert states(bench.desk.dialog())[2:] == [("1001", "ACTIVE", True), ("1003", "ACTIVE", False)]
 
@@ -310,8 +316,8 @@ def test_the_server_may_go_on_with_the_first_id(bench: Any) -> None:
     assert bench.desk.dialog()["id"] == "crm-42"
     bench.desk.news()
     for id in (dialog, "crm-42"):
-        tell(bench, "CONFERENCE_MEMBER_HOLD", id, "1002")
-        tell(bench, "CONFERENCE_MEMBER_UNHOLD", id, "1002")
+        changes(bench, "HOLD", id, "1002")
+        changes(bench, "UNHOLD", id, "1002")
     assert bench.desk.heard() == ["dialogState ACTIVE"] * 4
 
 
@@ -326,7 +332,12 @@ def conversion(id: str, at: str = "t1") -> dict[str, Any]:
 def test_video_is_told_by_dialog_id(bench: Any) -> None:
     dialog, _ = bench.talk("5900")
     bench.pbx.message(conversion(dialog), user="1001")
+    bench.pbx.message(conversion(dialog), user=None)
     bench.pbx.message(conversion("other"), user="5900")
+    bench.run()
+    assert bench.desk.news() == []
+    bench.pbx.message(conversion(dialog), user="5900")
+    bench.pbx.message(conversion(dialog), user="5900")  # FreeSWITCH with mod_sms delivers it twice
     bench.run()
     assert [event["dialog"]["id"] for event in bench.desk.news()] == [dialog]
 
@@ -344,9 +355,49 @@ def test_a_web_client_is_told_who_answers(bench: Any) -> None:
 
 def test_and_so_are_we(bench: Any) -> None:
     dialog, _ = bench.talk("5900")
-    tell(bench, "agentDetails", dialog, dialog={"agentExt": "1007", "callType": "OUT"})
+    for sender, ext in (("1008", "1007"), ("1007", "1007"), ("1006", "1006")):
+        about = message("agentDetails", dialog, dialog={"agentExt": ext, "callType": "OUT"})
+        bench.pbx.message(about, user=sender)
+        bench.run()
     bench.desk.done("convertCall", dialogId=dialog, streamType="video", streamStatus="off")
     assert [to for to, _ in bench.pbx.messages()] == ["1007"]
+
+
+# Who may say what
+
+
+@pytest.mark.parametrize("sender", ["1012", "5551234", "1001"])
+@pytest.mark.parametrize(
+    "event", ["CONFERENCE", "CONSULT_TRANSFER", "CONSULT_CONFERENCE_FAILED", "BARGE_FAILED", "CONFERENCE_MEMBER_MUTE"]
+)
+def test_words_of_the_server_from_others(bench: Any, sender: str, event: str) -> None:
+    """Dialog ids are known to callers, members and colleagues: who says it counts."""
+    pair = Pair(bench)
+    asked = bench.desk.ask("conference_consult", dialogId=pair.dialog)
+    bench.run()
+    for dialog in (pair.dialog, pair.consult):
+        bench.pbx.message(message(event, dialog, "1000", "1001", "5551234", reasonCode="CONSULT_CONFERENCE"), user=sender)
+    bench.run()
+    assert bench.desk.news() == [] and bench.desk.results(asked) == []
+
+
+def test_a_server_of_another_domain(bench: Any) -> None:
+    dialog, _ = bench.answers(headers=(("X-Call-Id", "crm-42"),))
+    told = message("CONFERENCE", dialog, *MEMBERS, reasonCode="BARGE_CONFERENCE")
+    bench.pbx.message(told, user=None, host="elsewhere")
+    bench.run()
+    assert bench.desk.news() == []
+
+
+@pytest.mark.parametrize("number", ["api+hupall", "api%2Breload", "api%20x", "*441000"])
+def test_a_number_from_outside_is_checked_before_it_is_a_target(bench: Any, number: str) -> None:
+    """FreeSWITCH runs what a MESSAGE to `api+..` asks for."""
+    headers = (("X-Call-Id", "crm-42"), ("X-Media-Type", "audio"))
+    dialog, _ = bench.answers(user=number, headers=headers)
+    bench.desk.done("convertCall", dialogId=dialog, streamType="video", streamStatus="off")
+    tell(bench, "CONFERENCE", dialog, "1000", number.replace("%2B", "+"), "1001", reasonCode="BARGE_CONFERENCE")
+    bench.desk.done("mute_call", dialogId=dialog)
+    assert [to for to, _ in bench.pbx.messages()] == ["1001"]
 
 
 # What it cannot
@@ -365,3 +416,26 @@ def test_words_in_a_dialog_are_not_spoken_here(bench: Any) -> None:
     bench.pbx.conference(leg, *MEMBERS, reason="BARGE_CONFERENCE")
     bench.run()
     assert bench.desk.news() == []
+
+
+def test_the_customer_leaves_before_the_digits(bench: Any) -> None:
+    """While the consult is being retrieved for a consultTransfer."""
+    pair = Pair(bench)
+    bench.desk.done("holdCall", dialogId=pair.consult)
+    bench.pbx.offers = "keep"
+    asked = bench.desk.ask("consultTransfer")
+    bench.run(0.1)
+    bench.pbx.bye(pair.leg)
+    bench.run(1)
+    assert bench.desk.result(asked)["error"]["code"] == "call-ended"
+    assert bench.desk.session.dialogs == () and signals(bench) == []
+
+
+def test_the_consult_is_over_and_that_is_not_told_yet(bench: Any) -> None:
+    """481 to the digits of one command ends the consult; the next command begins before that is told."""
+    pair = Pair(bench)
+    bench.pbx.info_status = 481
+    asked = [bench.desk.ask("conference_consult", dialogId=pair.consult) for _ in range(2)]
+    bench.run(1)
+    assert [bench.desk.result(each)["error"]["code"] for each in asked] == ["not-understood", "no-consult"]
+    assert [each.id for each in bench.desk.session.dialogs] == [pair.dialog]

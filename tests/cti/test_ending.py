@@ -188,3 +188,32 @@ def test_the_first_reason_with_a_text_counts(bench: Any) -> None:
     bench.pbx.ua.hangup(session, bench.network.now(), headers=headers)
     bench.run()
     assert last(bench, dialog) == ("DROPPED", "SECOND", 1)
+
+
+@pytest.mark.parametrize("text", ["ATTENDED_TRANSFER", "direct-transfered", "CONSULT_CONFERENCE"])
+def test_what_the_other_side_says_of_its_going(bench: Any, text: str) -> None:
+    """FreeSWITCH hands on what the far end writes: without a transfer of ours, the call does not go on elsewhere."""
+    dialog, session = bench.answers()
+    bench.pbx.bye(session, f'Q.850;cause=16;text="{text}"')
+    bench.run()
+    assert last(bench, dialog) == ("DROPPED", None, 1)
+
+
+@pytest.mark.parametrize("text", ["CONFERENCE", "CONSULT_CONFERENCE"])
+def test_what_the_consulted_says_of_a_conference(bench: Any, text: str) -> None:
+    """Nobody asked for one: the consult is over, and the customer waits."""
+    customer, _, consult, leg = bench.pair()
+    bench.pbx.bye(leg, f'SIP;cause=200;text="{text}"')
+    bench.run()
+    assert last(bench, consult)[2] == 1
+    assert {each.id: each.state for each in bench.desk.session.dialogs} == {customer: "HELD"}
+
+
+def test_handed_over_after_the_time_of_the_transfer(bench: Any) -> None:
+    """RB §8.10: the server lets go of us for a transfer of which we heard no more: it goes on."""
+    dialog, session = bench.answers()
+    bench.desk.send("SST", dialogId=dialog, numberToTransfer="1002")
+    bench.run(50)
+    bench.pbx.bye(session, 'Q.850;cause=16;text="ATTENDED_TRANSFER"')
+    bench.run()
+    assert last(bench, dialog) == ("DROPPED", "ATTENDED_TRANSFER", 0)

@@ -490,3 +490,43 @@ def test_the_session_and_the_engine_fail_at_the_same_instant(bench: Any) -> None
     own.receive(EngineFailed(asked.id, asked.media, "timeout", ""), now)
     bench.run()
     assert bench.desk.heard() == ["Error media-timeout", "dialogState DROPPED"]
+
+
+# Another path
+
+
+def offers_asked(bench: Any) -> list[Direction]:
+    return [request.direction for request in bench.desk.requests if isinstance(request, CreateOffer)]
+
+
+def test_a_call_whose_media_has_another_path_is_offered_again_and_nothing_is_told(bench: Any) -> None:
+    dialog, _ = bench.talk()
+    session, media = bench.desk.session, bench.desk.session.media_of(dialog)
+    assert session.dialog_of(media) == dialog and session.dialog_of("other") is None
+    before = offers_asked(bench)
+    session.renew(frozenset({"other"}), bench.network.now())
+    session.renew(frozenset({media}), bench.network.now())
+    bench.run()
+    assert offers_asked(bench) == [*before, Direction.SENDRECV] and bench.desk.news() == []
+    bench.desk.done("holdCall", dialogId=dialog)
+    assert bench.desk.heard() == ["dialogState HELD"]
+
+
+def test_that_it_is_not_taken_is_told(bench: Any) -> None:
+    dialog, _ = bench.talk()
+    session = bench.desk.session
+    session.renew(frozenset({session.media_of(dialog)}), bench.network.now())
+    (request_id,) = session._work.asked
+    session.receive(EngineFailed(request_id, "m", "device", "no microphone"), bench.network.now())
+    bench.run()
+    (event,) = bench.desk.news()
+    assert (event["event"], event["response"]["code"]) == ("Error", "media-device")
+
+
+def test_a_held_call_gets_its_path_when_it_is_retrieved(bench: Any) -> None:
+    dialog, _ = bench.talk()
+    bench.desk.done("holdCall", dialogId=dialog)
+    before = offers_asked(bench)
+    bench.desk.session.renew(frozenset({bench.desk.session.media_of(dialog)}), bench.network.now())
+    bench.run()
+    assert offers_asked(bench) == before

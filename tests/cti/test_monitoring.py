@@ -234,7 +234,7 @@ def test_whisper_and_back(bench: Any) -> None:
     assert offers(bench) == ["sendrecv", "recvonly"]
     assert bench.desk.result(asked)["status"] == "done"
     assert bench.desk.dialog()["participants"][0]["mute"] is True
-    assert audits(bench) == [("silentMonitor", "done"), ("whisper", "done"), ("whisper", "done")]
+    assert audits(bench) == [("silentMonitor", "done"), ("whisper", "done"), ("whisper-off", "done")]
 
 
 @pytest.mark.parametrize("how", ["FAILED", "info", "reinvite", "engine", "silence"])
@@ -307,7 +307,7 @@ def test_on_a_call_that_is_the_agents_own(bench: Any, action: str) -> None:
     error = bench.desk.failed(action, dialogId=dialog)
     assert (error["type"], error["description"]) == ("invalidState", f"invalid action {told}")
     assert bench.desk.failed(action, dialogId="unknown")["description"] == f"invalid action {told}"
-    assert audits(bench) == [(action, "wrong-state")]
+    assert audits(bench) == [(action, "wrong-state"), (action, "unknown-dialog")]
     assert bench.desk.audits[0].target == ""
     assert bench.pbx.words == []
 
@@ -355,7 +355,7 @@ def test_barge_in(bench: Any) -> None:
         ("5551234", "ACTIVE", False),
     ]
     assert muted(bench)[-1] is False
-    assert audits(bench)[-1] == ("bargeIn", "done")
+    assert audits(bench)[-2:] == [("bargeIn", "done"), ("silentMonitor-end", "done")]
     bench.desk.done("mute_call", dialogId="crm-42")
     bench.desk.done("unmute_call", dialogId="crm-42")
     bench.desk.done("holdCall", dialogId="crm-42")
@@ -438,7 +438,7 @@ def test_the_call_ends_meanwhile(bench: Any, action: str) -> None:
     bench.pbx.ua.hangup(session, bench.network.now())
     bench.run()
     assert bench.desk.result(asked)["error"]["code"] == "call-ended"
-    assert audits(bench)[-1] == (action, "call-ended")
+    assert audits(bench)[-2:] == [(action, "call-ended"), ("silentMonitor-end", "done")]
     bench.desk.done("logout", within=1)
     bench.nothing_left()
 
@@ -497,3 +497,49 @@ def test_a_process_that_dies_meanwhile(bench: Any, action: str) -> None:
     assert bench.desk.news() == []
     bench.desk.done("logout", within=1)
     bench.nothing_left()
+
+
+# What the audit is told
+
+
+def test_the_end_of_listening_and_whispering(bench: Any) -> None:
+    dialog, session = listen(bench)
+    whisper(bench, dialog, session)
+    bench.desk.done("releaseCall", dialogId=dialog)
+    ends = [("whisper-off", "done"), ("silentMonitor-end", "done")]
+    assert audits(bench) == [("silentMonitor", "done"), ("whisper", "done"), *ends]
+    assert {audit.target for audit in bench.desk.audits} == {"1001"}
+
+
+def test_two_numbers(bench: Any) -> None:
+    """A server may go by the header: both are told."""
+    bench.desk.send("silentMonitor", **{**ASKED, "Destination_Number": "1002"})
+    bench.run()
+    bench.pbx.take(bench.pbx.invites[-1])
+    bench.run()
+    assert [(audit.target, audit.destination) for audit in bench.desk.audits] == [("1001", "1002")]
+
+
+@pytest.mark.parametrize(
+    ("action", "parameter"),
+    [
+        ("makeCall", {"calledNumber": "*441001", "Destination_Number": "8", "callType": "audio"}),
+        ("makeCall", {"calledNumber": "8", "Destination_Number": "*441001", "callType": "audio"}),
+        ("makeOBCall", {"calledNumber": "*4-41001", "Destination_Number": "8", "callType": "audio"}),
+        ("SST", {"numberToTransfer": "*01001"}),
+        ("SST_Queue", {"numberToTransfer": "**1", "queue": "q", "queueType": "t"}),
+        ("makeConsult", {"numberToConsult": "*8"}),
+    ],
+)
+def test_a_number_that_monitors_in_another_command(bench: Any, action: str, parameter: dict[str, str]) -> None:
+    dialog, _ = bench.answers()
+    named = {"dialogId": dialog} if action.startswith("SST") else {}
+    assert bench.desk.failed(action, **named, **parameter)["code"] == "monitoring-number"
+    assert audits(bench) == [(action, "monitoring-number")]
+    assert bench.desk.audits[0].target.startswith("*")
+
+
+@pytest.mark.parametrize("action", ["whisper", "bargeIn"])
+def test_into_a_call_of_somebody_else(bench: Any, action: str) -> None:
+    assert bench.desk.failed(action, dialogId="theirs")["code"] == "unknown-dialog"
+    assert audits(bench) == [(action, "unknown-dialog")] and bench.desk.audits[0].dialog_id == "theirs"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offhook.cti.numbering import refuse_number, refuse_text
+from offhook.cti.numbering import reachable, refuse_number, refuse_text
 from offhook.sip.uri import Uri
 
 
@@ -82,3 +82,31 @@ def test_text_that_cannot_be_a_header(text: str) -> None:
 
 def test_text_that_can() -> None:
     assert refuse_text("Destination_Number", "Großhandel 7; x=y") is None
+
+
+def test_several_prefixes() -> None:
+    for number in ("*441000", "*01000", "**1000", "*8", "%2A8", "*4-41000"):
+        assert refuse_number(number, "*44", "*0", "**", "*8") is not None
+    assert refuse_number("1000", "*44", "*0", "**", "*8") is None
+    assert refuse_text("Destination_Number", "**1000", "*44", "**") is not None
+
+
+@pytest.mark.parametrize(
+    ("number", "may_be_sent_to"),
+    [
+        ("1000", True),
+        ("+15551234", True),
+        ("a.b_c-1", True),
+        ("api+hupall", False),
+        ("api%20x", False),
+        ("1000;x", False),
+        ("", False),
+        ("*441000", False),
+        ("*4-41000", False),
+        ("a@b", False),
+        ("1\n", False),
+        ("1" * 65, False),
+    ],
+)
+def test_numbers_that_peers_wrote(number: str, may_be_sent_to: bool) -> None:
+    assert reachable(number, "*44") is may_be_sent_to

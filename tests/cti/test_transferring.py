@@ -272,10 +272,13 @@ def test_forgotten_after_ten_minutes(bench: Any) -> None:
 
 
 def test_no_answer_to_the_refer(bench: Any) -> None:
+    """The server may have it all the same: its time is 40 s as ever."""
     dialog, _ = bench.answers()
     bench.pbx.refer_status = 0
     asked = transfers(bench, dialog)
     bench.run(33)
+    assert bench.desk.results(asked) == []
+    bench.run(8)
     assert bench.desk.result(asked)["error"]["code"] == "timeout"
     assert bench.desk.session.dialogs[0].state == "ACTIVE"
 
@@ -317,16 +320,28 @@ def test_logout_meanwhile(bench: Any) -> None:
     bench.nothing_left()
 
 
-def test_an_outage_meanwhile(bench: Any) -> None:
-    """The server may have the REFER: nothing is claimed, and the call is asked after when the server is back."""
+@pytest.mark.parametrize("told", ["report", "bye", "refusal"])
+def test_an_outage_meanwhile(bench: Any, told: str) -> None:
+    """The server may have the REFER, and its answer be lost: what comes of it is heard when the server is back."""
     dialog, session = bench.answers()
     bench.pbx.refer_status = 0
     asked = transfers(bench, dialog)
     bench.network.reset(bench.desk.host)
     bench.run(2)
-    assert bench.desk.result(asked)["error"]["code"] == "timeout"
-    assert bench.desk.session.dialogs[0].state == "ACTIVE"
+    assert bench.desk.results(asked) == [] and bench.desk.session.dialogs[0].state == "ACTIVE"
     assert bench.pbx.ended(session) is None
+    bench.pbx.rebind()
+    if told == "bye":
+        bench.pbx.bye(session)
+    else:
+        bench.pbx.report(200 if told == "report" else 486)
+    bench.run(3)
+    if told == "refusal":
+        assert bench.desk.result(asked)["error"]["code"] == "486"
+        assert bench.desk.session.dialogs[0].state == "ACTIVE"
+    else:
+        assert bench.desk.result(asked)["status"] == "done"
+        assert (bench.desk.dialog()["callEndReason"], bench.desk.dialog()["isCallEnded"]) == ("direct-transfered", 0)
 
 
 def test_the_time_is_over_during_an_outage(bench: Any) -> None:

@@ -121,3 +121,16 @@ def test_the_call_becomes_a_conference_meanwhile(bench: Any) -> None:
     bench.run(3)
     assert bench.desk.result(asked)["status"] == "done"
     assert bench.desk.dialog()["id"] == "crm-42" and variables(bench)["a"] == "b"
+
+
+def test_the_same_variables_again_in_a_queue(bench: Any) -> None:
+    """A second INITIATED with no news would mislead desks; the command is done all the same."""
+    bench.answers()
+    invite = bench.consults("makeConsultQueue", numberToTransfer="5900", queue="support", queueType="NAME")
+    bench.pbx.take(invite)
+    bench.run()
+    consult = bench.desk.dialog()["id"]
+    bench.desk.news()
+    for heard in (["ConsultCall INITIATED"], []):
+        bench.desk.done("updateCallVariableData", dialogId=consult, callVariables={"a": "b"}, within=3)
+        assert bench.desk.heard() == heard

@@ -35,6 +35,7 @@ from offhook.cti.commands import (
     MakeConsult,
     MakeConsultQueue,
     MakeOBCall,
+    RenewToken,
     Resume,
     RetrieveCall,
     SendDtmf,
@@ -46,7 +47,8 @@ from offhook.cti.commands import (
 from offhook.cti.controller import Controller
 from offhook.cti.dialects import DIALECTS
 from offhook.cti.errors import failure, invalid_action
-from offhook.cti.events import AgentState, AgentStateResponse, Dialog, Snapshot, SnapshotResponse
+from offhook.cti.events import AgentState, AgentStateResponse, Dialog, Service, Snapshot, SnapshotResponse
+from offhook.cti.numbering import refuse_number
 from offhook.cti.outcomes import TIMER as TICKET_TIMER
 from offhook.cti.outcomes import Outcomes, Ticket
 from offhook.cti.presence import LEAVE_TIMER, OUTAGE_TIMER, Presence, Standing
@@ -145,6 +147,7 @@ class AgentSession:
             product=f"Offhook/{__version__}",
             session_expires=settings.session_expires,
             redirects=settings.redirects,
+            may_call=lambda number: refuse_number(number, *settings.monitoring_prefixes) is None,
             instance=settings.instance(self.extension),
         )
         # Flows of a session that is over may still be closing when the next one of the same agent opens its own.
@@ -222,6 +225,15 @@ class AgentSession:
         return compare_digest(given, own)
 
     @property
+    def registration(self) -> Service:
+        """As `xmppEvent` tells it."""
+        return self._presence.service
+
+    def set_supervisor(self, supervisor: bool) -> None:
+        """Whether it may listen to others' calls although the settings do not name it: a token says so."""
+        self._work.supervisor = supervisor
+
+    @property
     def available(self) -> bool:
         """False: new calls are answered 480."""
         return self._available
@@ -233,6 +245,16 @@ class AgentSession:
         """The engine's name of a live dialog's media session."""
         call = self._work.calls.get(dialog_id)
         return None if call is None or call.restored else call.media
+
+    def dialog_of(self, media: str) -> str | None:
+        """The live dialog that an engine's media session belongs to."""
+        return next((call.id for call in self._work.calls.values() if call.media == media), None)
+
+    def renew(self, media: frozenset[str], now: Now) -> None:
+        """These media sessions have lost their path, and can have another: negotiate them anew."""
+        if self._presence.usable:
+            self._controller.renew(media, now)
+        self._after(now)
 
     def park(self, now: Now) -> None:
         """The page with the audio is gone: hold what is active, take no new calls."""
@@ -323,7 +345,7 @@ class AgentSession:
 
     def _execute(self, ticket: Ticket, now: Now) -> None:
         command = ticket.command
-        assert not isinstance(command, Login | Logout | Resume | GetState), "these need no call"
+        assert not isinstance(command, Login | Logout | Resume | RenewToken | GetState), "these need no call"
         self._controller.execute(ticket, command, now)
 
     def _resume(self, command: Resume, ticket: Ticket) -> None:

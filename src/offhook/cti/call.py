@@ -97,6 +97,8 @@ class Task:
     ticket: Ticket
     own: bool = False
     """Ours, not a desk's: where the call is not up any more, there is nothing to tell."""
+    ends: bool = False
+    """A whisper that ends the one before."""
     ahead_of: Call | None = None
     """The call that is to be answered after it."""
     rest: str = field(default="", repr=False)
@@ -237,6 +239,8 @@ class Call:
     takeover: Takeover | None = None
     """We were consulted and have the customer now, which is told once the call is up and active."""
     transfer: Transfer | None = None
+    referred: bool = False
+    """The server has a REFER of ours about it, of which no failure is known."""
     passed_on: str | None = None
     """The callEndReason of a call that goes on elsewhere without us, with isCallEnded 0."""
     known_as: str | None = None
@@ -248,6 +252,8 @@ class Call:
     silent: bool = False
     """So: nothing is sent from the microphone, whatever else holds."""
     whispering: bool = False
+    audited: tuple[str, ...] = ()
+    """What of listening the audit was told to have begun, and is to be told the end of."""
     conference: str | None = None
     """What the server calls the conference."""
     video: Direction | None = None
@@ -295,6 +301,17 @@ class Call:
     @property
     def in_conference(self) -> bool:
         return self.dialog.callType == CONFERENCE
+
+    @property
+    def transferring(self) -> bool:
+        """A transfer of ours may end it: its own, or that of the customer whom the consult is about."""
+        about = self.customer
+        return self.referred or self.transfer is not None or (about is not None and about.transferring)
+
+    @property
+    def others(self) -> frozenset[str]:
+        """The other members of its conference."""
+        return frozenset(each.mediaAddress for each in self.dialog.participants[1:])
 
     def can(self, step: Step) -> bool:
         return (self.phase, step) in STEPS

@@ -119,7 +119,7 @@ def _command(name: str, parameter: Parsed, command_id: str | None, password_opti
         for field in _FIELDS[name]
         if parameter.get(field.name) is not None and (not field.required or parameter[field.name] != "")
     }
-    if kind is Login and password_optional:
+    if kind is Login and (password_optional or given.get("token")):
         given.setdefault("password", "")
     missing = [field.name for field in _FIELDS[name] if field.required and field.name not in given]
     if kind is Resume and not (given.get("password") or given.get("token") or password_optional):

@@ -16,6 +16,7 @@ Number = Annotated[str, Meta(max_length=128)]
 # What becomes the user part of our own URIs, and a name in traces: the characters that numbers may have.
 Extension = Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9\-_.!~*'()&=+$,/#]+$(?!\n)")]
 Secret = Annotated[str, Meta(max_length=1024)]
+SignedToken = Annotated[str, Meta(max_length=8192)]
 # `$(?!\n)`: Python's `$` alone also matches before a last line feed, JavaScript's does not.
 VariableName = Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9_]+$(?!\n)")]
 VariableValue = Annotated[str, Meta(max_length=512)]
@@ -37,9 +38,12 @@ class Request(Struct, frozen=True, kw_only=True, tag_field="action"):
 
 
 class Login(Request, frozen=True, kw_only=True, tag="login"):
+    """Proves the extension's password, or a token that names the extension."""
+
     extension: Extension
     password: Secret
     loginId: str | None = None
+    token: SignedToken | None = None
 
 
 class Resume(Request, frozen=True, kw_only=True, tag="resume"):
@@ -49,7 +53,13 @@ class Resume(Request, frozen=True, kw_only=True, tag="resume"):
     stream: Name
     seq: Annotated[int, Meta(ge=0)]
     password: Secret | None = None
-    token: Secret | None = None
+    token: SignedToken | None = None
+
+
+class RenewToken(Request, frozen=True, kw_only=True, tag="renewToken"):
+    """A newer token for this connection, which logged in by one; nothing else changes."""
+
+    token: SignedToken
 
 
 class Logout(Request, frozen=True, kw_only=True, tag="logout"):
@@ -193,6 +203,7 @@ class GetStats(Request, frozen=True, kw_only=True, tag="getStats"):
 Command = (
     Login
     | Resume
+    | RenewToken
     | Logout
     | MakeCall
     | MakeOBCall

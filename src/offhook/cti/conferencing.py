@@ -22,6 +22,7 @@ from offhook.cti.ending import Ending
 from offhook.cti.errors import Failure, failure, invalid_action
 from offhook.cti.events import Participant, State
 from offhook.cti.holding import AGAIN, AGAIN_TIMER, Change, Holding
+from offhook.cti.numbering import reachable
 from offhook.cti.outcomes import Ticket
 from offhook.cti.tasks import Tasks
 from offhook.cti.words import Member, Word, write
@@ -88,7 +89,8 @@ class Conferencing:
         assert isinstance(command, ConferenceConsult), "only that starts here"
         why = self._unfit(call)
         consult = self._work.consult_about(call)
-        if why is not None or consult is None or consult.session is None:
+        if why is not None or consult is None or consult.session not in self._work.ua.sessions():
+            # A session may have ended at this moment, which is told next.
             self._tasks.finish(call, why or invalid_action(command.action, "no-consult"), now)
             return
 
@@ -97,6 +99,7 @@ class Conferencing:
                 why = refusal("Consult Conference", "conference-refused", word)
             self._tasks.finish(call, why, now)
 
+        assert consult.session is not None, "it is one of the user agent's"
         fields = {"consult": self._work.ua.session(consult.session).call_id}
         # Without words the digits go where the desk said (RB §3.12).
         named = consult.session if not self._work.dialect.words and command.dialogId == consult.id else None
@@ -115,9 +118,15 @@ class Conferencing:
         return None
 
     def consult_ends(self, call: Call, ended: SessionEnded) -> None:
-        """A call ends: if its BYE says that it went into a conference, that is how it is told."""
+        """A call ends: if its BYE says that it went into a conference that we asked for, that is how it is told.
+
+        Unasked it says nothing: FreeSWITCH hands on what the consulted party writes into its Reason.
+        """
         texts = [reason.text for reason in ended.reasons if reason.text]
-        if call.customer is not None and ended.by_remote and texts and readable(texts[0]) in _JOINED_TEXTS:
+        if call.customer is None or not ended.by_remote or not texts or readable(texts[0]) not in _JOINED_TEXTS:
+            return
+        task = call.customer.task
+        if task is not None and isinstance(task.command, ConferenceConsult):
             call.passed_on = JOINED
 
     # dropParticipant
@@ -144,7 +153,7 @@ class Conferencing:
 
     def told(self, call: Call, word: Word, now: Now) -> None:
         """A word CONFERENCE for this call."""
-        if call.phase is not Phase.UP:
+        if call.phase is not Phase.UP or call.queued:  # to desks, a call in a queue has not begun
             return
         asked = self._asking.awaits(call, word)
         confers = asked and call.task is not None and isinstance(call.task.command, ConferenceConsult)
@@ -293,6 +302,8 @@ class Conferencing:
             }
         )
         for other in call.dialog.participants[1:]:
+            if not reachable(other.mediaAddress, *self._work.settings.monitoring_prefixes):
+                continue
             try:
                 target = str(Uri.sip(other.mediaAddress, self._work.settings.domain))
                 self._work.ua.request("MESSAGE", target, now, content_type="text/plain", body=body)

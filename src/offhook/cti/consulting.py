@@ -3,7 +3,7 @@
 Contract §2 rows 13 to 15; RB §3.10, §7.3. The consult that we made knows its customer's call (`Call.customer`): these
 two are the pair that consultTransfer joins. When the customer leaves, the consult is over too, whether it rings or is
 up: so the reference does it (RB §3.10), and its desk has no place for a consult about nobody. No other call is touched
-(RB §8.11, §8.12). When the consult ends, the customer stays on hold but for the reason PRE_EMPTED.
+(RB §8.11, §8.12). When the consult ends, the customer stays on hold but for the reason PRE_EMPTED (dialect efcx).
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from offhook.cti.workplace import Workplace
 from offhook.sip.events import DisplayUpdated
 
 PRE_EMPTED = "PRE_EMPTED"
-"""The Reason of a consult's end with which the customer is retrieved."""
+"""The Reason of a consult's end with which the customer is retrieved, where the vendor's media server says it.
+
+FreeSWITCH hands on what the consulted party writes there: it would open the agent's microphone to the customer."""
 
 
 class Consulting:
@@ -88,7 +90,7 @@ class Consulting:
             return failure("wrong-call-type", f"Cannot consult on {kind}")
         if work.consults():
             return failure("consult-exists", "Cannot consult when Consult Call already Exists")
-        why = refuse_number(_target(command), work.settings.monitoring_prefix)
+        why = refuse_number(_target(command), *work.settings.monitoring_prefixes)
         if why is None and isinstance(command, MakeConsultQueue):
             why = refuse_text("queueType", command.queueType)
         if why is None and len(work.calls) >= work.settings.max_calls:
@@ -126,8 +128,8 @@ class Consulting:
         consult = self._work.consult_about(call)
         if consult is not None:
             self._ending.hang_up(consult, now)
-        customer = call.customer
-        if customer is not None and reason == PRE_EMPTED and customer.phase is Phase.UP and customer.held:
+        customer, pre_empted = call.customer, reason == PRE_EMPTED and not self._work.dialect.words
+        if customer is not None and pre_empted and customer.phase is Phase.UP and customer.held:
             self._retrieve(customer, now)
 
     def _retrieve(self, call: Call, now: Now) -> None:

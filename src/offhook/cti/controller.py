@@ -204,6 +204,12 @@ class Controller:
                 call.parked = False
                 self._own(call, RetrieveCall(dialogId=call.id), now)
 
+    def renew(self, media: frozenset[str], now: Now) -> None:
+        """The media of these calls need another path. What is held gets it when it is retrieved."""
+        for call in self.work.up():
+            if call.media in media and not (call.held or call.restored):
+                self._holding.renew(call, now)
+
     def _own(self, call: Call, command: HoldCall | RetrieveCall, now: Now) -> None:
         self._tasks.submit(call, Task(command, self.work.outcomes.begin(command, None), own=True), now)
 

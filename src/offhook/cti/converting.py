@@ -1,6 +1,7 @@
 """Video and screens: turned on and off by the agent, each for its own side. Contract §2 row 19, §4; RB §3.15, §7.3.
 
-What the other side turns on is told, and can be seen; it never turns on anything here.
+What the other side turns on is told, and can be seen; it never turns on anything here. It is told by the server, in
+dialect `freeswitch`: by a word in the call's own dialog, which nobody else can say; `efcx` has a MESSAGE for it.
 """
 
 from __future__ import annotations
@@ -8,19 +9,20 @@ from __future__ import annotations
 from typing import Literal
 
 from offhook.clock import Now
+from offhook.cti.asking import Asking
 from offhook.cti.call import Call, Phase, Task
 from offhook.cti.commands import ConvertCall
 from offhook.cti.dialog import CONFERENCE, Kind
 from offhook.cti.errors import Failure, failure, invalid_action
 from offhook.cti.events import Conversion, MediaConversion, iso_time
 from offhook.cti.holding import Holding
+from offhook.cti.numbering import reachable
 from offhook.cti.tasks import Tasks
 from offhook.cti.words import Status, Stream, Word, write
 from offhook.cti.workplace import Workplace
 from offhook.errors import LocalError, RemoteError
 from offhook.media.engine import Direction
 from offhook.media.sdp import Session
-from offhook.sip.message import Request
 from offhook.sip.uri import Uri
 
 EVENT = "mediaConversion"
@@ -41,10 +43,11 @@ def takes_video(answer: str) -> bool:
 class Converting:
     """Changes what is seen in calls that are up."""
 
-    def __init__(self, work: Workplace, tasks: Tasks, holding: Holding) -> None:
+    def __init__(self, work: Workplace, tasks: Tasks, holding: Holding, asking: Asking) -> None:
         self._work = work
         self._tasks = tasks
         self._holding = holding
+        self._asking = asking
 
     def start(self, call: Call, task: Task, now: Now) -> None:
         """A convertCall, in its turn."""
@@ -123,7 +126,12 @@ class Converting:
     # The other side
 
     def _tell_other(self, call: Call, command: ConvertCall, now: Now) -> None:
-        """A MESSAGE to the other party. Nothing depends on it: what is seen is agreed by then."""
+        """Have the other party told. Nothing depends on it: what is seen is agreed by then."""
+        if self._work.dialect.words:
+            if call.phase is Phase.UP:
+                said = {"stream": command.streamType, "streamStatus": command.streamStatus}
+                self._asking.tell(call, "MEDIA_CONVERSION", said, now)
+            return
         body = write(
             {
                 "event": EVENT,
@@ -142,8 +150,11 @@ class Converting:
         self._send(call, body, now)
 
     def _send(self, call: Call, body: str, now: Now) -> None:
+        party = _party(call)
+        if not reachable(party, *self._work.settings.monitoring_prefixes):
+            return  # a stranger writes its own number
         try:
-            target = str(Uri.sip(_party(call), self._work.settings.domain))
+            target = str(Uri.sip(party, self._work.settings.domain))
             self._work.ua.request("MESSAGE", target, now, content_type="text/plain", body=body)
         except LocalError:
             return  # there is no flow now
@@ -156,17 +167,15 @@ class Converting:
         about = {"id": call.id, "agentExt": self._work.extension, "callType": "OUT"}
         self._send(call, write({"event": INTRODUCTION, "dialog": about}), now)
 
-    def party_told(self, word: Word, request: Request, now: Now) -> None:
-        """A MESSAGE mediaConversion: of the one live call that it can mean, from the other party of that call."""
-        try:
-            sender = request.from_.uri.user
-        except RemoteError:
-            return
-        calls = [call for call in self._work.up() if sender is not None and _party(call) == sender]
-        if len(calls) > 1:
-            calls = [call for call in calls if call.id == word.dialog_id]
-        if calls:
-            self.told(calls[0], word, now)
+    def introduced(self, call: Call, word: Word, sender: str | None) -> None:
+        """A MESSAGE agentDetails about a call that we made: who answered it, in their own words; the first counts."""
+        if call.outgoing is not None and call.agent is None and sender is not None and word.agent == sender:
+            call.agent = word.agent
+
+    def party_told(self, call: Call, word: Word, sender: str | None, now: Now) -> None:
+        """A MESSAGE mediaConversion: of the other party alone."""
+        if sender is not None and _party(call) == sender:
+            self.told(call, word, now)
 
     def told(self, call: Call, word: Word, now: Now) -> None:
         """The other side of this call has turned something on or off."""

@@ -20,7 +20,13 @@ from offhook.sip.events import End, SessionEnded
 
 SENT_AWAY = "DROPPED_BY_MEMBER"
 """The server's text for a member whom another one took out of the conference."""
+_OURS = frozenset({"ATTENDED_TRANSFER", "direct-transfered", "CONSULT_CONFERENCE"})
+"""Reasons that we tell of what the agent had the server do. From elsewhere they are not told: desks believe them."""
 TIMERS = ("ring:", "auto:", "again:", "refer:", "legs:")
+HANDED_OVER = "ATTENDED_TRANSFER"
+"""The text of a Reason by which the server says that the call goes on without this agent, who transferred it.
+
+Whoever talks to the agent can write it too: without a transfer of ours it says nothing."""
 
 
 class Ending:
@@ -68,7 +74,10 @@ class Ending:
     def ended(self, call: Call, ended: SessionEnded, now: Now) -> None:
         """The session is over: tell it, and what refused it."""
         refused = None if call.passed_on is not None else _refusal(call, ended)
-        self.bury(call, _reason(call, ended), now, refused)
+        reason = _reason(call, ended)
+        if reason == HANDED_OVER and call.passed_on is None:
+            call.passed_on = reason  # isCallEnded 0 with it (RB §8.10)
+        self.bury(call, reason, now, refused)
 
     def bury(self, call: Call, reason: str | None, now: Now, refused: Failure | None = None) -> None:
         """The end of a call: audio closed, commands failed, DROPPED told, releases done. The second time: nothing."""
@@ -127,6 +136,8 @@ def _reason(call: Call, ended: SessionEnded) -> str | None:
         text = None
     else:
         text = _text(ended) if ended.by_remote else None
+        if text in _OURS and not call.transferring:
+            text = None
     unanswered = call.outgoing is None and not call.answered
     return text or ("Canceled" if unanswered else None)
 

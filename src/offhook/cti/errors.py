@@ -15,6 +15,8 @@ MISSING = "Error: The following parameter(s) are undefined or null or empty: "
 """The reference's sentence; the missing names follow, separated by comma and space."""
 MONITORED_HELD = "Call Monitoring Failed due to call is ON HOLD"
 """What desks are told of a call that cannot be listened to because it is held; they match the whole of it."""
+TARGET = "Invalid target Uri:"
+"""What desks are told of a number that is not dialled; the number follows."""
 ON_HOLD = "ON_HOLD"
 """The server's word for that."""
 INVALID_CREDENTIALS = "Invalid Credentials. Please provide valid credentials."
@@ -57,6 +59,11 @@ CODES: dict[str, Code] = {
     "logged-out": Code("generalError", "The agent logged out before the command could be carried out."),
     # The way to the server
     "credentials-refused": Code("subscriptionFailed", "The server refused this extension and password."),
+    "token-refused": Code("subscriptionFailed", "The token is not valid here, or names another extension."),
+    "token-required": Code("subscriptionFailed", "Here a login needs a token that names its extension."),
+    "proof-refused": Code("generalError", "The password or token was refused; the connection stays as it was."),
+    "token-expired": Code("generalError", "The token has expired; connect again with a new one."),
+    "login-slowed": Code("subscriptionFailed", "Too many refused logins of this extension from here; wait a little."),
     "unreachable": Code("networkIssue", "The server cannot be reached; it is tried again until logout."),
     "out-of-service": Code("networkIssue", "The connection to the server is lost; it is tried again until logout."),
     # Conferences, monitoring, video
@@ -91,6 +98,7 @@ CODES: dict[str, Code] = {
     "too-many-agents": Code("generalError", "This gateway has as many agents as it takes."),
     "too-many-connections": Code("generalError", "This gateway has as many connections as it takes."),
     "too-fast": Code("generalError", "Too many commands in too short a time; the connection is closed."),
+    "agent-too-fast": Code("generalError", "All connections of this agent together send too many commands."),
     "stopping": Code("generalError", "The gateway is being stopped."),
     # Audio
     "media-unknown-media": Code("generalError", "The media engine does not know this call any more."),

@@ -297,7 +297,21 @@ class Snapshot(Message, frozen=True, kw_only=True, tag="snapshot"):
     response: SnapshotResponse
 
 
-ToDesk = Event | AgentState | CommandResult | Snapshot
+class TokenExpiringResponse(Struct, frozen=True, kw_only=True):
+    """`expiresAt` as `iso_time`; `seconds` are what is left."""
+
+    loginId: str
+    expiresAt: str
+    seconds: int
+
+
+class TokenExpiring(Message, frozen=True, kw_only=True, tag="tokenExpiring"):
+    """The token of this connection ends soon: send `renewToken`, or the connection is closed then."""
+
+    response: TokenExpiringResponse
+
+
+ToDesk = Event | AgentState | CommandResult | Snapshot | TokenExpiring
 
 
 def iso_time(wall: float) -> str:

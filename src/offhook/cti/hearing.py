@@ -1,13 +1,15 @@
 """What the server and other agents say by words, and the parts of an agent that speak so: each word to whom it is for.
 
-A word is believed no further than it can mean: in dialect `freeswitch` those about a call come in its own dialog, and
-of the MESSAGEs only that of the other party about its video counts; in `efcx` the server names the call by its id. What
-cannot be read, or is for a call that is none of ours, is dropped.
+A word is believed no further than it can mean: in dialect `freeswitch` each comes in the dialog of its call, and no
+MESSAGE counts; in `efcx` the MESSAGE names the call by its id, which others know, so it must come from whose it is to
+say that: the server, which has no user in its From, a member of the conference, or the other party. What cannot be
+read, or is for a call that is none of ours, is dropped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from offhook.clock import Now
 from offhook.cti.asking import OUTCOMES, Asking
@@ -31,9 +33,11 @@ from offhook.cti.monitoring import Listening
 from offhook.cti.outbound import Outbound
 from offhook.cti.tasks import Start, Tasks
 from offhook.cti.variables import Variables
-from offhook.cti.words import CONTENT_TYPE, Word, read
+from offhook.cti.words import CONTENT_TYPE, Member, Word, read
 from offhook.cti.workplace import Workplace
+from offhook.errors import RemoteError
 from offhook.sip.events import RequestAnswered, RequestReceived
+from offhook.sip.message import Request
 
 _MESSAGE_TYPES = ("text/plain", "application/json", CONTENT_TYPE)
 IN_TURN = DropParticipant | ConvertCall | UpdateCallVariableData
@@ -57,7 +61,7 @@ class Hearing:
         self._asking = Asking(work)
         self.conferencing = Conferencing(work, tasks, ending, self._asking, holding)
         self.listening = Listening(work, tasks, outbound, holding, self._asking)
-        self.converting = Converting(work, tasks, holding)
+        self.converting = Converting(work, tasks, holding, self._asking)
         self.variables = Variables(work, tasks, self._asking)
 
     @property
@@ -100,34 +104,48 @@ class Hearing:
                 word = read(request.body)
                 if word is not None:
                     self._heard(call, word, now)
-        elif request.method == "MESSAGE" and request.content_type in _MESSAGE_TYPES:
+        elif request.method == "MESSAGE" and request.content_type in _MESSAGE_TYPES and not self._work.dialect.words:
             word = read(request.body)
-            if word is not None:
-                self._message(word, received, now)
+            if word is not None and word.dialog_id is not None:
+                self._message(word, word.dialog_id, request, now)
 
-    def _message(self, word: Word, received: RequestReceived, now: Now) -> None:
-        if word.event == CONVERSION and self._work.dialect.words:
-            self.converting.party_told(word, received.request, now)
-        elif not self._work.dialect.words and word.dialog_id is not None:
-            calls = self._work.calls
-            known = (call for call in calls.values() if call.known_as == word.dialog_id)
-            call = calls.get(word.dialog_id) or next(known, None)
-            if word.event == "MONITORING_FAILED":
-                if word.reason == ON_HOLD:
-                    self.listening.held(call, word.dialog_id, now)
-            elif call is not None and word.event == CONVERSION:
-                self.converting.told(call, word, now)
-            elif call is not None and word.event == INTRODUCTION and call.outgoing is not None:
-                call.agent = word.agent or call.agent
-            elif call is not None and word.event == "CONSULT_TRANSFER":
-                takeover = Takeover(
-                    number=word.customer_number,
-                    dialog_id=word.customer_dialog_id,
-                    destination=word.customer_destination,
-                )
-                self._taken_over(call, takeover, now)
-            elif call is not None:
-                self._heard(call, word, now)
+    def _message(self, word: Word, dialog_id: str, request: Request, now: Now) -> None:
+        """Dialect efcx: a MESSAGE about one of our calls, from the server or from another agent."""
+        calls = self._work.calls
+        known = (call for call in calls.values() if call.known_as == dialog_id)
+        call = calls.get(dialog_id) or next(known, None)
+        try:
+            sender = request.from_.uri
+        except RemoteError:
+            return
+        if sender.user is not None:
+            if call is not None:
+                self._told_by(sender.user, call, word, now)
+        elif sender.host.lower() == self._work.settings.domain.lower():
+            self._told_by_server(call, word, dialog_id, now)
+
+    def _told_by(self, sender: str, call: Call, word: Word, now: Now) -> None:
+        """By somebody with a number: what they may say of themselves."""
+        if word.event == CONVERSION:
+            self.converting.party_told(call, word, sender, now)
+        elif word.event == INTRODUCTION:
+            self.converting.introduced(call, word, sender)
+        elif word.event in MEMBER_CHANGES and sender in call.others:
+            self._heard(call, replace(word, members=(Member(ext=sender),)), now)
+
+    def _told_by_server(self, call: Call | None, word: Word, dialog_id: str, now: Now) -> None:
+        if word.event == "MONITORING_FAILED":
+            if word.reason == ON_HOLD:
+                self.listening.held(call, dialog_id, now)
+        elif call is not None and word.event == "CONSULT_TRANSFER":
+            takeover = Takeover(
+                number=word.customer_number,
+                dialog_id=word.customer_dialog_id,
+                destination=word.customer_destination,
+            )
+            self._taken_over(call, takeover, now)
+        elif call is not None and word.event not in (CONVERSION, INTRODUCTION):
+            self._heard(call, word, now)
 
     def _heard(self, call: Call, word: Word, now: Now) -> None:
         if call.phase is not Phase.UP:
@@ -135,7 +153,9 @@ class Hearing:
         # The consult may be what the server names; what it was asked for is about the customer's call.
         if call.customer is not None and self._asking.awaits(call.customer, word):
             call = call.customer
-        if word.event == CONFERENCE:
+        if word.event == CONVERSION:
+            self.converting.told(call, word, now)
+        elif word.event == CONFERENCE:
             self.conferencing.told(call, word, now)
         elif word.event in MEMBER_CHANGES:
             self.conferencing.other_changed(call, word, now)

@@ -91,6 +91,17 @@ class Holding:
         call.renegotiation = Renegotiation(call.held, call.task, direction, video, changed)
         self.go_on(call, now)
 
+    def renew(self, call: Call, now: Now) -> None:
+        """Offer the same again: the engine has another path for it. Told only where it fails."""
+
+        def changed(why: Failure | None, answer: str, now: Now) -> None:
+            if why is not None:
+                self._work.outbox.error(why, call.id, now)
+
+        if call.renegotiation is None:  # else that one brings it
+            call.renegotiation = Renegotiation(call.held, None, call.direction(False), call.video, changed)
+            self.go_on(call, now)
+
     def go_on(self, call: Call, now: Now) -> None:
         """Make the offer, as soon as nothing of the other side is in the way."""
         renegotiation = call.renegotiation

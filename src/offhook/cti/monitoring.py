@@ -46,23 +46,25 @@ class Listening:
     @property
     def allowed(self) -> bool:
         """This agent is a supervisor, as far as we know; the server has its own mind about it."""
-        return self._work.extension in self._work.settings.supervisors
+        return self._work.supervisor or self._work.extension in self._work.settings.supervisors
 
     # silentMonitor
 
     def monitor(self, ticket: Ticket, command: SilentMonitor, now: Now) -> None:
         """A silentMonitor."""
         work, prefix = self._work, self._work.settings.monitoring_prefix
+        prefixes = work.settings.monitoring_prefixes
         why = (
             (None if self.allowed else failure("not-allowed"))
-            or refuse_number(command.calledNumber, prefix)
-            or refuse_number(prefix + command.calledNumber, "")
-            or refuse_text("Destination_Number", command.Destination_Number, prefix)
+            or refuse_number(command.calledNumber, *prefixes)
+            or refuse_number(prefix + command.calledNumber)
+            or refuse_text("Destination_Number", command.Destination_Number, *prefixes)
             or refuse_text("callType", command.callType)
             or refuse_text("service_Identifier", command.service_Identifier)
         )
+        also = command.Destination_Number if command.Destination_Number != command.calledNumber else None
         if why is not None:
-            self._audit("silentMonitor", command.calledNumber, None, why.code, now)
+            self._audit("silentMonitor", command.calledNumber, None, why.code, now, also)
             work.outcomes.failed(ticket, why, now)
             return
         dialog = outbound(
@@ -80,7 +82,7 @@ class Listening:
         outgoing = Outgoing(ticket, prefix + command.calledNumber, headers, Direction.RECVONLY)
         call = self._outbound.place(Kind.MONITORING, muted(dialog, True, now.wall), outgoing, now)
         if call is None:
-            self._audit("silentMonitor", command.calledNumber, None, "too-many-calls", now)
+            self._audit("silentMonitor", command.calledNumber, None, "too-many-calls", now, also)
             return
         call.listens = call.silent = True
         self._holding.set_microphone(call)
@@ -89,12 +91,15 @@ class Listening:
         """A call of ours was answered."""
         if call.listens:
             self._holding.set_microphone(call)
-            self._audit("silentMonitor", call.dialog.dialedNumber, call.id, "done", now)
+            call.audited = ("silentMonitor-end",)
+            self._audit("silentMonitor", call.dialog.dialedNumber, call.id, "done", now, _also(call))
 
     def over(self, call: Call, now: Now) -> None:
         """A call ended, perhaps before it came about."""
+        self._ended(call, now)
         if call.listens and not call.answered:
-            self._audit("silentMonitor", call.dialog.dialedNumber, call.id, call.refused_as or "released", now)
+            outcome = call.refused_as or "released"
+            self._audit("silentMonitor", call.dialog.dialedNumber, call.id, outcome, now, _also(call))
             if call.refused_as != ON_HOLD:
                 self._refused = [*self._refused[1 - _REMEMBERED :], call.id]
 
@@ -125,9 +130,21 @@ class Listening:
 
     def task_over(self, call: Call, task: Task, why: Failure | None, now: Now) -> None:
         """The outcome of one of them."""
-        if isinstance(task.command, Whisper | BargeIn):
-            outcome = "done" if why is None else why.code
-            self._audit(task.command.action, call.dialog.dialedNumber, task.ticket.dialog_id, outcome, now)
+        if not isinstance(task.command, Whisper | BargeIn) or task.ends:
+            return
+        outcome = "done" if why is None else why.code
+        self._audit(task.command.action, call.dialog.dialedNumber, task.ticket.dialog_id, outcome, now)
+        if isinstance(task.command, BargeIn) and why is None:
+            self._ended(call, now)
+        elif why is None:
+            call.audited = ("whisper-off", *call.audited)
+
+    def _ended(self, call: Call, now: Now, *which: str) -> None:
+        """Listening or whispering is over, or (none named) whatever of it there was."""
+        over = [each for each in call.audited if not which or each in which]
+        call.audited = tuple(each for each in call.audited if each not in over)
+        for action in over:
+            self._audit(action, call.dialog.dialedNumber, call.id, "done", now)
 
     def out_of_time(self, call: Call, now: Now) -> None:
         """Neither whispering nor in: back to listening, as far as it depends on us."""
@@ -180,7 +197,10 @@ class Listening:
     def _stop_whispering(self, call: Call, now: Now) -> None:
         """The microphone first: whatever the server does now, nobody is heard."""
         task = call.task
+        assert task is not None, "started as a task"
+        task.ends = True
         self._shut(call, now)
+        self._ended(call, now, "whisper-off")
 
         def heard(why: Failure | None, word: Word | None, now: Now) -> None:
             self._holding.change(call, Direction.RECVONLY, None, changed, now)
@@ -239,5 +259,16 @@ class Listening:
         fits = call.listens and call.phase is Phase.UP and not call.held and not call.restored
         return None if fits else invalid_action(action)
 
-    def _audit(self, action: str, target: str, dialog_id: str | None, outcome: str, now: Now) -> None:
-        self._work.outbox.put(Audit(action, self._work.extension, target, dialog_id, outcome, now.wall))
+    def _audit(
+        self, action: str, target: str, dialog_id: str | None, outcome: str, now: Now, destination: str | None = None
+    ) -> None:
+        audit = Audit(action, self._work.extension, target, dialog_id, outcome, now.wall, destination)
+        self._work.outbox.put(audit)
+
+
+def _also(call: Call) -> str | None:
+    """The other number that the INVITE named."""
+    command = None if call.dial is None else call.dial.command
+    if not isinstance(command, SilentMonitor) or command.Destination_Number == command.calledNumber:
+        return None
+    return command.Destination_Number

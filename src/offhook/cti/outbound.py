@@ -34,8 +34,8 @@ class Outbound:
         """An ordinary call."""
         work = self._work
         refused = (
-            refuse_number(command.calledNumber, work.settings.monitoring_prefix)
-            or refuse_text("Destination_Number", command.Destination_Number, work.settings.monitoring_prefix)
+            refuse_number(command.calledNumber, *work.settings.monitoring_prefixes)
+            or refuse_text("Destination_Number", command.Destination_Number, *work.settings.monitoring_prefixes)
             or refuse_text("callType", command.callType)
         )
         if refused is not None:

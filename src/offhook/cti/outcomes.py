@@ -12,12 +12,14 @@ from typing import Any
 from msgspec import UNSET
 
 from offhook.clock import Now, TimerOwner, Timers
-from offhook.cti.commands import Command
-from offhook.cti.errors import Failure
+from offhook.cti.commands import BargeIn, Command, SilentMonitor, Whisper
+from offhook.cti.errors import TARGET, Failure
 from offhook.cti.events import CommandResult, result_error
-from offhook.cti.stream import Outbox
+from offhook.cti.stream import Audit, Outbox
 
 TIMER = "ticket:"
+_UNHEARD = ("not-logged-in", "out-of-service", "unknown-dialog")
+"""Why a supervisor's command may fail before those who carry it out hear of it, and audit it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -79,6 +81,7 @@ class Outcomes:
             return
         if tell:
             self._outbox.error(why, ticket.dialog_id, now)
+        self._audit(ticket, why, now)
         command = ticket.command
         if command.id is not None:
             self._outbox.reply(
@@ -91,6 +94,20 @@ class Outcomes:
                     dialogId=ticket.dialog_id,
                 ),
             )
+
+    def _audit(self, ticket: Ticket, why: Failure, now: Now) -> None:
+        """Attempts to listen that nobody else notes: by a number that monitors, or at the wrong time."""
+        command, target = ticket.command, ""
+        if isinstance(command, SilentMonitor | Whisper | BargeIn):
+            if why.code not in _UNHEARD:
+                return
+            target = command.calledNumber if isinstance(command, SilentMonitor) else ""
+        elif why.code == "monitoring-number":
+            target = why.description.removeprefix(TARGET)
+        else:
+            return
+        audit = Audit(command.action, self._outbox.login_id, target, ticket.dialog_id, why.code, now.wall)
+        self._outbox.put(audit)
 
     def _close(self, ticket: Ticket) -> bool:
         if ticket.closed:

@@ -113,7 +113,7 @@ def _command(kind: type[Request], component: Json, password_optional: bool) -> J
     """The envelope of one command; an absent and a null parameter are the same, as is an empty required one."""
     properties: dict[str, Json] = component["properties"]
     fields = [field for field in msgspec.structs.fields(kind) if field.name != "id"]
-    optional = {"password"} if password_optional and kind is Login else set()
+    optional = {"password"} if kind is Login else set()
     parameter: Json = {"type": "object", "properties": {}}
     required = []
     for field in fields:
@@ -128,7 +128,7 @@ def _command(kind: type[Request], component: Json, password_optional: bool) -> J
         parameter["required"] = required
     else:
         parameter["type"] = ["object", "null"]
-    if kind is Resume and not password_optional:
+    if kind in (Login, Resume) and not password_optional:
         proof = {"type": "string", "minLength": 1}
         parameter["anyOf"] = [{"required": [name], "properties": {name: proof}} for name in ("password", "token")]
     return {

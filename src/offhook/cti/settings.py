@@ -13,6 +13,9 @@ from offhook.sip.timers import Timing
 
 MEDIA_ADDRESS_TYPE = f"Offhook/{__version__}-CTI"
 
+MONITORING_PREFIXES = ("*44", "*0", "**", "*8")
+"""Of conf/freeswitch; and the codes of FreeSWITCH's own dialplan for it that can be no telephone number."""
+
 
 def utc(wall: float) -> float:
     """Seconds east of UTC, in UTC."""
@@ -26,7 +29,7 @@ def no_instance(extension: str) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentSettings:
-    """Raises ConfigError for a dialect that does not exist."""
+    """Raises ConfigError for a dialect that does not exist, and for no monitoring prefix."""
 
     servers: tuple[str, ...]
     """SIP servers, `ws:` or `wss:` URLs, in the order in which they are tried."""
@@ -56,7 +59,8 @@ class AgentSettings:
     media_timeout: float = 10.0
     logout_timeout: float = 5.0
     """The most that ending the calls at logout may take; un-registering may take 2 s more (`timing.leave`)."""
-    monitoring_prefix: str = "*44"
+    monitoring_prefixes: tuple[str, ...] = MONITORING_PREFIXES
+    """Numbers that begin so listen to calls, or pick them up; silentMonitor dials with the first, nobody else any."""
     supervisors: frozenset[str] = frozenset()
     """Extensions that may listen to others' calls, whisper and barge in; the server asks for the role too."""
     media_address_type: str = MEDIA_ADDRESS_TYPE
@@ -73,5 +77,12 @@ class AgentSettings:
     longer than its command has time, and the call is gone nevertheless."""
 
     def __post_init__(self) -> None:
+        if not self.monitoring_prefixes:
+            raise ConfigError("monitoring_prefixes", "there is none", "Give the one that silentMonitor is to dial")
         if self.dialect not in DIALECTS:
             raise ConfigError("dialect", f"{self.dialect!r} is unknown", f"Give one of: {', '.join(DIALECTS)}")
+
+    @property
+    def monitoring_prefix(self) -> str:
+        """What silentMonitor puts before the number."""
+        return self.monitoring_prefixes[0]

@@ -43,7 +43,8 @@ class Audit:
     """A supervisor listened to, whispered to or joined the call of another agent, or tried to: for the log of that."""
 
     action: str
-    """silentMonitor, whisper or bargeIn."""
+    """silentMonitor, whisper or bargeIn; `silentMonitor-end` and `whisper-off` where they are over; or another command
+    that was given a number that monitors."""
     extension: str
     """Who did it."""
     target: str = field(repr=False)
@@ -54,6 +55,8 @@ class Audit:
     """done, or the code of the failure."""
     wall: float
     """When the outcome became known: seconds since 1970."""
+    destination: str | None = field(default=None, repr=False)
+    """The number that X-Destination-Number names besides, where it is another one than `target`."""
 
 
 Output = FlowOutput | EngineRequest | Publish | Reply | Finished | Audit

@@ -47,10 +47,9 @@ UNCONFIRMED = {"code": "transfer.unconfirmed"}
 DIGITS = "digits"
 """Stands for the REFER where there is none."""
 
-_UNANSWERED = (408, 503)
 _UNKNOWN = (
-    "The server did not say in time what came of the transfer. The call may be silent: who was transferred has gone, or "
-    "is still on the way, which is told if it is heard of."
+    "The server did not say in time what came of the transfer. The call may be silent: who was transferred has gone, "
+    "or is still on the way, which is told if it is heard of."
 )
 _ORDINARY = frozenset({"NORMAL_CLEARING", "ATTENDED_TRANSFER", "BLIND_TRANSFER"})
 """Texts of the Reason of a BYE by which a server lets go of who transferred a call."""
@@ -142,7 +141,7 @@ class Transferring:
         return None
 
     def _refuse_target(self, command: SST | SSTQueue) -> Failure | None:
-        why = refuse_number(_target(command), self._work.settings.monitoring_prefix)
+        why = refuse_number(_target(command), *self._work.settings.monitoring_prefixes)
         if why is None and isinstance(command, SSTQueue):
             why = refuse_text("queueType", command.queueType)
         return why
@@ -190,8 +189,8 @@ class Transferring:
                 self._fail(call, transfer, why, now)
 
         def retrieved(why: Failure | None, now: Now) -> None:
-            if call.transfer is not transfer or transfer.task is None:
-                return
+            if call.transfer is not transfer or transfer.task is None or call.task is not transfer.task:
+                return  # the customer's call is over, and with it the consult
             if why is None and consult.phase is Phase.UP:
                 self._asking.ask(call, "TRANSFER", {}, heard, now, session=consult.session)
             else:
@@ -215,6 +214,7 @@ class Transferring:
         transfer = _of(call, event.id)
         if transfer is not None and transfer.accepted_at is None:
             transfer.accepted_at = now.monotonic
+            call.referred = True
 
     def reported(self, call: Call, event: ReferProgress, now: Now) -> None:
         """A NOTIFY."""
@@ -237,13 +237,14 @@ class Transferring:
         transfer = _of(call, event.id)
         if transfer is None or call.session not in self._work.ua.sessions():
             return  # the session ended by this (481): DROPPED comes next and tells it all
+        if not event.final:  # the server may be at it: as if it had been accepted
+            if transfer.accepted_at is None:
+                transfer.accepted_at = now.monotonic
+            call.referred = True
+            return
         words = f"{event.status} {readable(event.phrase)}".rstrip()
-        if event.status in _UNANSWERED:
-            why = failure("timeout", detail=f"Whether the server got the transfer is not known: {words}.")
-        else:
-            detail = f"The server answered {words} to the transfer; the call is as it was."
-            why = failure("transfer-refused", readable(event.phrase) or str(event.status), detail)
-        self._fail(call, transfer, why, now)
+        detail = f"The server answered {words} to the transfer; the call is as it was."
+        self._fail(call, transfer, failure("transfer-refused", readable(event.phrase) or str(event.status), detail), now)
 
     def expired(self, call: Call, event: ReferExpired) -> None:
         """No report will come. A BYE may, until the command's time is over."""
@@ -328,6 +329,7 @@ class Transferring:
     def _fail(self, call: Call, transfer: Transfer, why: Failure, now: Now) -> None:
         """It did not come about, and the calls are as they were."""
         call.transfer = None
+        call.referred = False
         self._work.timers.cancel(self._work.owner, f"{LEGS_TIMER}{call.id}")
         if transfer.task is not None and call.id not in transfer.kept:
             self._tasks.finish(call, why, now)

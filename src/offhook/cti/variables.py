@@ -77,6 +77,8 @@ class Variables:
     def _over(self, call: Call, merged: dict[str, str], why: Failure | None, now: Now) -> None:
         if why is None:
             variables = CallVariables(tuple(CallVariable(name, value) for name, value in merged.items()))
+            same = variables == call.dialog.callVariables
             call.dialog = again(replace(call.dialog, callVariables=variables))
-            self._work.tell(call, now)
+            if not (same and call.queued):  # to desks it has not begun: a second INITIATED with no news misleads them
+                self._work.tell(call, now)
         self._tasks.finish(call, why, now)

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from offhook.clock import Ids, Now, TimerOwner, Timers
 from offhook.cti.call import Call, Phase
+from offhook.cti.commands import AnswerCall, ConvertCall
 from offhook.cti.dialect import Dialect
 from offhook.cti.dialog import event_of
 from offhook.cti.events import Dialog
@@ -23,6 +24,7 @@ from offhook.media.engine import (
     EngineRequest,
     GetStats,
     SendDigits,
+    VideoKind,
 )
 from offhook.sip.user_agent import UserAgent
 
@@ -76,6 +78,8 @@ class Workplace:
     sessions: dict[str, Call] = field(default_factory=dict)
     asked: dict[str, Asked] = field(default_factory=dict)
     """Requests to the engine by their id."""
+    supervisor: bool = False
+    """It may listen to others' calls, though the settings do not name it."""
 
     def tell(self, call: Call, now: Now, dialog: Dialog | None = None) -> None:
         """The event of this call, as its record is now (or as given), to every desk."""
@@ -118,7 +122,8 @@ class Workplace:
     def make_offer(
         self, call: Call, purpose: Purpose, direction: Direction, now: Now, video: Direction | None = None
     ) -> None:
-        self._ask(CreateOffer(self._id(), call.media, direction, video), Asked(call, purpose), now)
+        request = CreateOffer(self._id(), call.media, direction, video, _kind(call))
+        self._ask(request, Asked(call, purpose), now)
 
     def make_answer(
         self,
@@ -129,7 +134,8 @@ class Workplace:
         now: Now,
         video: Direction | None = None,
     ) -> None:
-        self._ask(CreateAnswer(self._id(), call.media, offer, direction, video), Asked(call, purpose), now)
+        request = CreateAnswer(self._id(), call.media, offer, direction, video, _kind(call))
+        self._ask(request, Asked(call, purpose), now)
 
     def apply_answer(self, call: Call, answer: str, now: Now) -> None:
         purpose = Purpose.REAPPLY if call.phase is Phase.UP else Purpose.APPLY
@@ -178,3 +184,16 @@ class Workplace:
 
     def put(self, request: EngineRequest) -> None:
         self.outbox.put(request)
+
+
+def _kind(call: Call) -> VideoKind:
+    """What the agent shows, or is about to."""
+    shown: str | None = call.stream
+    command = None if call.task is None else call.task.command
+    if isinstance(command, AnswerCall):
+        shown = command.answerCalltype
+    elif isinstance(command, ConvertCall) and command.streamStatus == "on":
+        shown = command.streamType
+    elif call.phase is not Phase.UP and call.outgoing is not None:
+        shown = call.outgoing.video
+    return "screen" if shown == "screenshare" else "camera"

@@ -94,6 +94,10 @@ class ReferenceDesk:
         self._again: set[str] = set()
         """Calls that are announced again: after a recovery, and after a login that joined."""
         self._ended: set[str] = set()
+        self._unread: set[str] = set()
+        """Calls that began by an event that it does not read: MONITORING."""
+        self._handed_over = False
+        """The last call that was told has DROPPED and goes on as another one, which comes next."""
         self._logging_out = False
         """It was told LOGOUT while it shows calls: right only where the server refuses the agent from now on."""
 
@@ -112,6 +116,8 @@ class ReferenceDesk:
                 self._agent_info(_object(event, "response", str(name)))
             case "xmppevent":
                 self._service(_object(event, "response", str(name)))
+            case "monitoring":
+                self._unread.add(str(_object(_object(event, "response", str(name)), "dialog", str(name)).get("id")))
             case "snapshot":  # this desk never resumes; after it another one knows no more what it missed
                 self._complete = False
                 self.calls.clear()
@@ -185,6 +191,7 @@ class ReferenceDesk:
         call = self.calls.get(str(dialog["id"]))
         again = str(dialog["id"]) in self._again
         self._again.discard(str(dialog["id"]))
+        handed_over = state == "DROPPED" and call is not None and not dialog["isCallEnded"]
         match state:
             case "INITIATING" | "INITIATED" | "ALERTING":
                 if lowered != "dialogstate":  # as dialogState they only answer a question
@@ -195,6 +202,7 @@ class ReferenceDesk:
                 self._held(lowered, dialog, call, str(response["loginId"]))
             case "DROPPED":
                 self._dropped(lowered, name, dialog, call)
+        self._handed_over = handed_over
 
     def _beginning(
         self, lowered: str, name: str, dialog: Json, call: Shown | None, again: bool, extension: str
@@ -274,6 +282,9 @@ class ReferenceDesk:
             moved = reason.lower() in [known.lower() for known in TRANSFER_REASONS]
             need(not (moved and ended), f"{name} DROPPED with a transfer's reason, but isCallEnded 1 (RB §8.10)")
         need(ended or reason is not None, f"{name} DROPPED with isCallEnded 0 and no reason: where does it go on?")
+        if call is None and identity in self._unread:
+            self._unread.discard(identity)
+            return
         if call is None:
             need(identity not in self._ended, f"{name} DROPPED of a call that has ended: its end is reported twice")
             unheard = reason is None or not self._complete
@@ -304,7 +315,10 @@ class ReferenceDesk:
 
     def _no_consult_left(self, said: str) -> None:
         left = [call for call in self.calls.values() if call.role == "consulted" and call.state in ("ACTIVE", "HELD")]
-        need(not left, f"{said} while the ConsultCall it comes from is not DROPPED: two calls are shown for one")
+        need(
+            not left or self._handed_over,
+            f"{said} while the ConsultCall it comes from is not DROPPED: two calls are shown for one",
+        )
 
     def _customer(self) -> Shown | None:
         return next(
