@@ -61,12 +61,29 @@ RULES: dict[str, tuple[set[str], set[str], bool]] = {
         False,
     ),
     "gateway.sessions": (
-        {"errors", "clock", "cti", "media.engine", "sip", "gateway.interface", "gateway.turns"},
+        {"errors", "clock", "cti", "media.engine", "sip", "gateway.interface", "gateway.page", "gateway.turns"}
+        | {f"gateway.{part}" for part in ("admission", "history", "passes", "rates", "resources")},
         {"msgspec"},
         True,
     ),
+    "gateway.admission": ({"clock", "cti", "gateway.interface", "gateway.rates"}, set(), True),
+    "gateway.passes": ({"clock", "cti", "gateway.interface"}, set(), True),
+    "gateway.rates": ({"clock"}, set(), True),
+    "gateway.addresses": (set(), set(), True),
+    "gateway.resources": ({"cti.events"}, {"msgspec"}, True),
+    "gateway.history": ({"cti.events", "gateway.resources"}, set(), True),
+    "gateway.openapi": ({"gateway.resources"}, {"msgspec"}, True),
+    "gateway.auth": ({"config", "errors", "gateway.interface"}, {"jwt", "cryptography"}, False),
+    "gateway.metrics": ({"config", "cti", "gateway"}, {"aiohttp", "prometheus_client"}, False),
     "gateway.turns": ({"clock", "gateway.interface"}, set(), True),
-    "gateway.interface": ({"cti", "media.engine", "sip"}, set(), True),
+    "gateway.interface": ({"errors", "cti", "media.engine", "sip", "gateway.ice"}, set(), True),
+    "gateway.ice": ({"clock"}, set(), True),
+    "gateway.descriptions": ({"errors", "media.engine", "media.sdp"}, set(), True),
+    "gateway.page": (
+        {"errors", "clock", "media.engine", "gateway.descriptions", "gateway.ice", "gateway.interface"},
+        {"msgspec"},
+        True,
+    ),
     "api": (
         {"errors", "clock", "config", "cti", "gateway", "media", "sip", "driver", "transport", "api"},
         {"msgspec"},
@@ -78,6 +95,7 @@ RULES: dict[str, tuple[set[str], set[str], bool]] = {
         False,
     ),
     "doctor.findings": ({"errors"}, set(), True),
+    "doctor.remedies": (set(), set(), True),
     "doctor.report": ({"doctor.findings"}, set(), True),
     "doctor.hearing": ({"media"}, {"numpy"}, True),
     "switch": ({"errors", "clock", "sip", "media", "switch"}, set(), True),
@@ -101,6 +119,7 @@ UNMIRRORED: dict[str, str] = {
     "sip/flow.py": "types alone",
     "media/engine.py": "types alone; the engines' contract tests use them",
     "gateway/interface.py": "types alone; every test of the hub uses them",
+    "gateway/resources.py": "types alone; the tests of REST use them",
     "__main__.py": "one line; tests/cli runs it",
 }
 

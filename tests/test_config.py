@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from offhook.config import Config, is_loopback, parse_listen, parse_origin, parse_source, seconds_east_of_utc
+from offhook.config import (
+    Config,
+    is_loopback,
+    parse_listen,
+    parse_origin,
+    parse_source,
+    parse_token_key,
+    seconds_east_of_utc,
+)
 from offhook.errors import ConfigError
 from offhook.media.engine import Echo, Silence, Tone, WavFile
 
@@ -52,7 +60,16 @@ def test_it_is_frozen_and_shows_no_key() -> None:
     [
         ("dialect", "finesse", "finesse"),
         ("supervisor", ("1009", "a b"), "no number"),
-        ("monitoring_prefix", "*44;x", "no number"),
+        ("monitoring_prefix", ("*44;x",), "no number"),
+        ("monitoring_prefix", (), "there is none"),
+        ("log_format", "xml", "'xml'"),
+        ("token_key", ("k=HS512:f",), "names no key"),
+        ("token_key", ("f",), "names no key"),
+        ("token_key", ("k=HS256:f", "k=EdDSA:g"), "same name"),
+        ("password_source", "file", "not known"),
+        ("password_source", "static:", "not known"),
+        ("password_source", "static:f", "nothing about who"),
+        ("trusted_proxy", ("proxy.example",), "no address"),
         ("ring_timeout", 0.0, "not possible"),
         ("auto_answer_after", 61.0, "not possible"),
         ("listen", "8088", "has no port"),
@@ -156,3 +173,36 @@ def test_what_agents_are_told_of_their_calls() -> None:
     assert settings.instance("1000") != settings.instance("1001")
     assert str(settings.instance("1000")).startswith("urn:uuid:")
     assert Config().agent_settings().instance("1000") is None
+
+
+@pytest.mark.parametrize("more", [{}, {"token_issuer": "i", "token_audience": ""}])
+def test_tokens_have_an_issuer_and_an_audience(more: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="one issuer"):
+        Config(token_key=("k=HS256:f",), **more)  # type: ignore[arg-type]
+
+
+def test_a_key_has_a_name_an_algorithm_and_a_file() -> None:
+    assert parse_token_key("crm=EdDSA:/etc/a:b.pem") == ("crm", "EdDSA", "/etc/a:b.pem")
+
+
+def test_audio_in_pages() -> None:
+    relay: dict[str, Any] = {"ice_server": ("stun:a:3478", "turns:b.example:5349?transport=tcp"), "turn_secret": "s"}
+    config = Config(media="browser", ice_policy="relay", **relay)
+    assert config.agent_settings().media_timeout < config.agent_settings().command_timeout == 60.0
+    assert Config().agent_settings().command_timeout == 40.0 and "turn_secret" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"ice_server": ("http://a",)}, "ice_server"),
+        ({"ice_server": ("turn:a",)}, "turn_secret"),
+        ({"turn_secret": "s"}, "turn_secret"),
+        ({"ice_policy": "relay"}, "ice_policy"),
+        ({"ice_policy": "none"}, "ice_policy"),
+    ],
+)
+def test_ice_servers_that_are_none(given: dict[str, Any], field: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        Config(media="browser", **given)
+    assert refused.value.field == field

@@ -12,14 +12,14 @@ import time
 import tomllib
 import uuid
 import wave
-from dataclasses import dataclass, field, fields
-from ipaddress import ip_address
+from dataclasses import dataclass, field, fields, replace
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from offhook.cti.dialects import DIALECTS
-from offhook.cti.settings import MEDIA_ADDRESS_TYPE, AgentSettings
+from offhook.cti.settings import MEDIA_ADDRESS_TYPE, MONITORING_PREFIXES, AgentSettings
 from offhook.errors import ConfigError, LocalError
 from offhook.media.engine import Echo, Silence, Source, Tone, WavFile
 from offhook.sip import location
@@ -28,6 +28,11 @@ DEFAULT_SERVERS = ("ws://127.0.0.1:5066",)
 """Where FreeSWITCH as installed, and the development switch, take SIP over WebSocket."""
 
 _NUMBER = re.compile(r"[A-Za-z0-9\-_.!~*'()+#]{1,64}")
+
+_ICE_URL = re.compile(r"(?:stuns?|turns?):[A-Za-z0-9.\-_\[\]:]{1,255}(?:\?transport=(?:udp|tcp))?")
+MEDIA = ("local", "browser", "null")
+PERSON_SECONDS = 58.0
+"""How long an engine may take where a person must allow a device; a little more, and the command has failed."""
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -45,8 +50,14 @@ class Config:
     """SIP servers, `ws:`, `wss:`, `udp:`, `tcp:`, `tls:` or `sip:`, in the order in which they are tried."""
     domain: str = ""
     """SIP domain of the extensions; empty: the host of the first server."""
-    media: Literal["local", "null"] = "local"
-    """`local`: audio in this process; `null`: signalling alone."""
+    media: Literal["local", "browser", "null"] = "local"
+    """`local`: audio in this process; `browser`: in the agents' pages; `null`: signalling alone."""
+    ice_server: tuple[str, ...] = ()
+    """`stun:`, `turn:` and `turns:` URLs for the agents' pages, with `media` browser."""
+    turn_secret: str = field(default="", repr=False)
+    """What the TURN servers make passwords of (coturn: static-auth-secret); pages get one for half a day."""
+    ice_policy: Literal["all", "relay"] = "all"
+    """Whether pages use every way to the server, or a TURN relay alone."""
     source: str = "silence"
     """What calls send unless told otherwise: `silence`, `echo`, `tone:440`, or a WAV file's path."""
     media_address: str = ""
@@ -58,6 +69,8 @@ class Config:
     sip_trace: str = ""
     """File that gets every SIP message, secrets and digits masked; empty: none."""
     log_level: str = "info"
+    log_format: Literal["text", "json"] = "text"
+    """One line of text, or one JSON object, for each record."""
     dtmf: Literal["info", "rtp"] = "info"
     """How digits are sent: SIP INFO, or telephone-events (RFC 4733)."""
     call_waiting: Literal["announce", "busy"] = "announce"
@@ -66,8 +79,9 @@ class Config:
     """`freeswitch`: a FreeSWITCH with conf/freeswitch; `efcx`: the vendor's media server."""
     supervisor: tuple[str, ...] = ()
     """Extensions that may listen to others' calls, whisper and barge in, where the server lets them too."""
-    monitoring_prefix: str = "*44"
-    """What the server has in front of a number to listen to its call; only silentMonitor may dial it."""
+    monitoring_prefix: tuple[str, ...] = MONITORING_PREFIXES
+    """What the server has in front of a number to listen to its call, or to pick it up: no command may dial it but
+    silentMonitor, which dials the first. A server with FreeSWITCH's own dialplan has `88` and `779` besides."""
     audit_log: str = ""
     """File that gets one JSON line for each monitoring, whisper and barge, refused ones too; empty: none."""
     ring_timeout: float = 60.0
@@ -90,6 +104,18 @@ class Config:
     """Seconds an agent stays logged in after its last connection has gone."""
     after_grace: Literal["logout", "stay"] = "logout"
     """What then: end the calls and log out, or stay registered (new calls get 480)."""
+    password_source: str = "login"
+    """`login`: an agent gives its extension's password; `static:FILE`: all have the one in the first line of that
+    file, and a login carries a token that names its extension."""
+    token_key: tuple[str, ...] = ()
+    """Keys that sign tokens, `NAME=ALGORITHM:FILE`: a secret for HS256, a public key in PEM for RS256 and EdDSA. A
+    token's `kid` is the name."""
+    token_issuer: str = ""
+    """`iss` of the tokens that are taken."""
+    token_audience: str = "offhook"
+    """`aud` of the tokens that are taken."""
+    trusted_proxy: tuple[str, ...] = ()
+    """Addresses or networks of proxies whose X-Forwarded-For says where a connection comes from."""
     allow_origin: tuple[str, ...] = ()
     """Origins (`https://desk.example.com`) of pages that may connect, beside the gateway's own."""
     tls_certificate: str = ""
@@ -105,7 +131,8 @@ class Config:
             parse_server(url)
         if any(character in self.domain for character in '@;?<>:/ \r\n\t"'):
             raise ConfigError("domain", f"{self.domain!r} is no domain", "Give a host name or an IP address")
-        _one_of("media", self.media, ("local", "null"))
+        _one_of("media", self.media, MEDIA)
+        self._check_ice()
         parse_source(self.source)
         if self.media_address:
             _address("media_address", self.media_address)
@@ -114,7 +141,9 @@ class Config:
         _one_of("call_waiting", self.call_waiting, ("announce", "busy"))
         _one_of("after_grace", self.after_grace, ("logout", "stay"))
         _one_of("dialect", self.dialect, tuple(DIALECTS))
+        _one_of("log_format", self.log_format, ("text", "json"))
         self._check_calls()
+        self._check_tokens()
         self._check_supervision()
         if not 0 <= self.grace <= 86_400:
             raise ConfigError("grace", f"{self.grace:g} is not possible", "Give seconds, from 0 to 86400")
@@ -129,6 +158,18 @@ class Config:
                 f"{host} can be reached from other machines, and passwords would pass in clear",
                 "Give tls_certificate and tls_key, listen on 127.0.0.1 behind a TLS proxy, or set insecure_listen",
             )
+
+    def _check_ice(self) -> None:
+        _one_of("ice_policy", self.ice_policy, ("all", "relay"))
+        for url in self.ice_server:
+            if not _ICE_URL.fullmatch(url):
+                raise ConfigError("ice_server", f"{url!r} is no STUN or TURN server", "Give it as turn:HOST:3478")
+        relays = any(url.startswith("turn") for url in self.ice_server)
+        if relays != bool(self.turn_secret):
+            problem = "a TURN server needs its secret" if relays else "there is no TURN server that it is for"
+            raise ConfigError("turn_secret", problem, "Give both, or neither")
+        if self.ice_policy == "relay" and not relays:
+            raise ConfigError("ice_policy", "relay needs a TURN server", "Name one in ice_server")
 
     def _check_calls(self) -> None:
         if not 0 <= self.redirects <= 10:
@@ -147,13 +188,31 @@ class Config:
             except ValueError:
                 raise ConfigError("instance", f"{self.instance!r} is no UUID", "Make one with uuidgen") from None
 
+    def _check_tokens(self) -> None:
+        names = [parse_token_key(text)[0] for text in self.token_key]
+        if len(set(names)) < len(names):
+            raise ConfigError("token_key", "two keys have the same name", "Give each its own, as its tokens' kid")
+        if self.token_key and not (self.token_issuer and self.token_audience):
+            named = "token_audience" if self.token_issuer else "token_issuer"
+            raise ConfigError(named, "tokens are taken from one issuer, for one audience", "Give both")
+        source, _, path = self.password_source.partition(":")
+        if self.password_source != "login" and (source != "static" or not path):
+            remedy = "Give login, or static:FILE with the password in the first line of the file"
+            raise ConfigError("password_source", f"{self.password_source!r} is not known", remedy)
+        if source == "static" and not self.token_key:
+            problem = "one password for all says nothing about who logs in"
+            raise ConfigError("password_source", problem, "Give token_key too: a login then carries a token")
+        for text in self.trusted_proxy:
+            parse_network(text)
+
     def _check_supervision(self) -> None:
-        for extension in (*self.supervisor, self.monitoring_prefix):
-            if not _NUMBER.fullmatch(extension):
-                named = "monitoring_prefix" if extension == self.monitoring_prefix else "supervisor"
-                raise ConfigError(
-                    named, f"{extension!r} is no number", "Give letters, digits and - _ . ! ~ * ' ( ) + #"
-                )
+        if not self.monitoring_prefix:
+            raise ConfigError("monitoring_prefix", "there is none", "Give the one that silentMonitor is to dial")
+        for named in ("supervisor", "monitoring_prefix"):
+            for extension in getattr(self, named):
+                if not _NUMBER.fullmatch(extension):
+                    remedy = "Give letters, digits and - _ . ! ~ * ' ( ) + #"
+                    raise ConfigError(named, f"{extension!r} is no number", remedy)
 
     @property
     def host(self) -> str:
@@ -187,14 +246,14 @@ class Config:
 
     def agent_settings(self) -> AgentSettings:
         """What each agent session is told."""
-        return AgentSettings(
+        settings = AgentSettings(
             servers=self.sip,
             domain=self.sip_domain,
             dtmf=self.dtmf,
             call_waiting=self.call_waiting,
             dialect=self.dialect,
             supervisors=frozenset(self.supervisor),
-            monitoring_prefix=self.monitoring_prefix,
+            monitoring_prefixes=self.monitoring_prefix,
             ring_timeout=self.ring_timeout,
             trust_auto_answer=self.trust_auto_answer,
             auto_answer_after=self.auto_answer_after,
@@ -205,6 +264,9 @@ class Config:
             instance=self._instance_of,
             utc_offset=seconds_east_of_utc,
         )
+        if self.media != "browser":
+            return settings
+        return replace(settings, media_timeout=PERSON_SECONDS, command_timeout=PERSON_SECONDS + 2)
 
 
 def read_file(path: str) -> dict[str, Any]:
@@ -286,6 +348,28 @@ def parse_server(url: str) -> str:
     if parts.username is not None:
         raise ConfigError("sip", "a URL with a user or a password in it", f"{remedy}. Agents give theirs at login")
     return parts.hostname
+
+
+TOKEN_ALGORITHMS = ("HS256", "RS256", "EdDSA")
+_TOKEN_KEY = re.compile(r"([A-Za-z0-9_.\-]{1,64})=([A-Za-z0-9]+):(.+)")
+
+
+def parse_token_key(text: str) -> tuple[str, str, str]:
+    """Name, algorithm and file of `NAME=ALGORITHM:FILE`. Raises `ConfigError`."""
+    found = _TOKEN_KEY.fullmatch(text)
+    if found is None or found[2] not in TOKEN_ALGORITHMS:
+        remedy = f"Give NAME=ALGORITHM:FILE, the algorithm one of {', '.join(TOKEN_ALGORITHMS)}"
+        raise ConfigError("token_key", f"{text!r} names no key", remedy)
+    return found[1], found[2], found[3]
+
+
+def parse_network(text: str) -> IPv4Network | IPv6Network:
+    """An address or a network of proxies. Raises `ConfigError`."""
+    try:
+        return ip_network(text)
+    except ValueError:
+        remedy = "Give the address of the proxy, as 127.0.0.1, or a network, as 10.0.0.0/24"
+        raise ConfigError("trusted_proxy", f"{text!r} is no address and no network", remedy) from None
 
 
 def parse_origin(text: str) -> str:

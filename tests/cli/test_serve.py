@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import re
 import signal
 import socket
@@ -47,7 +48,8 @@ async def banner_of(process: asyncio.subprocess.Process) -> tuple[str, str]:
 
 def test_flags_and_configuration_have_the_same_names_and_defaults() -> None:
     assert new_config(parsed()) == Config()
-    assert {name.replace("_", "-") for name in DEFAULTS} <= {
+    # A command line can be read by everybody on the machine: what is secret is in a file alone.
+    assert {name.replace("_", "-") for name in DEFAULTS if name != "turn_secret"} <= {
         option[2:] for action in _actions() for option in action.option_strings
     }
 
@@ -86,7 +88,7 @@ def test_a_file_says_what_the_flags_leave_open(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "flags", "said"),
     [
-        ('media = "loud"', [], "{file}: media: 'loud' is not known. Give local or null.\n"),
+        ('media = "loud"', [], "{file}: media: 'loud' is not known. Give local, browser or null.\n"),
         ('media = "loud"', ["--grace", "-1"], "{file}: media: 'loud' is not known."),
         ('domain = "a"', ["--media", "loud"], "--media: 'loud' is not known."),
         ("loudness = 5", [], "{file}: loudness: there is no such key. Give after_grace, "),
@@ -212,3 +214,17 @@ async def test_no_server_is_no_reason_not_to_start(start: Any) -> None:
 
     await until(ended, "the end")
     assert process.returncode == 0
+
+
+async def test_the_log_as_json(start: Any) -> None:
+    process = await start(*QUIET, "--sip", "ws://127.0.0.1:9", "--log-format", "json")
+    _, url = await banner_of(process)
+    async with Desk(url) as desk:
+        await desk.send("login", extension="100012345", password="hunter2")
+        await desk.expect("Error", code="unreachable")
+    process.send_signal(signal.SIGTERM)
+    _, err = await process.communicate()
+    lines = [json.loads(line) for line in err.decode().splitlines()]
+    assert {"at", "level", "logger", "message"} == set(lines[0])
+    assert any("login" in line["message"] for line in lines)
+    assert b"hunter2" not in err and b"100012345" not in err

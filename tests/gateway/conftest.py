@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 
 from offhook.config import Config
@@ -35,3 +38,26 @@ async def switch() -> AsyncIterator[Switch]:
     await switch.start()
     yield switch
     await switch.stop()
+
+
+SECRET = b"0123456789abcdef0123456789abcdef"
+SignToken = Callable[..., str]
+
+
+@pytest.fixture
+def token_options(tmp_path: Path) -> dict[str, Any]:
+    """Options of a gateway that takes tokens of `sign`."""
+    path = tmp_path / "token.key"
+    path.write_bytes(SECRET)
+    return {"token_key": (f"desk=HS256:{path}",), "token_issuer": "crm"}
+
+
+@pytest.fixture
+def sign() -> SignToken:
+    """Makes tokens: `sign("1000")`, `sign(role="service", seconds=5)`."""
+
+    def sign(extension: str = "", role: str = "agent", seconds: float = 600.0, **claims: Any) -> str:
+        said = {"iss": "crm", "aud": "offhook", "exp": time.time() + seconds, "extension": extension, "role": role}
+        return jwt.encode(said | claims, SECRET, algorithm="HS256", headers={"kid": "desk"})
+
+    return sign

@@ -26,10 +26,21 @@ from offhook.gateway.interface import (
     Stop,
     Stopped,
     Tell,
+    TellPage,
     UseAudio,
 )
+from offhook.gateway.page import HERE
 from offhook.gateway.sessions import Hub, masked
-from offhook.media.engine import CloseMedia, CreateOffer, MediaConnected, NoSink, SetSink, SetSource, Silence
+from offhook.media.engine import (
+    CloseMedia,
+    CreateAnswer,
+    CreateOffer,
+    MediaConnected,
+    NoSink,
+    SetSink,
+    SetSource,
+    Silence,
+)
 from offhook.sip.flow import CloseFlow, FlowClosed, FlowFailed, FlowOpened, OpenFlow, Send
 from offhook.testing.clock import SeededIds, VirtualClock
 
@@ -84,6 +95,12 @@ class ScriptedSession:
 
     def receive(self, given: Any, now: Now) -> None:
         self.told.append((type(given).__name__, getattr(given, "flow", getattr(given, "media", None))))
+
+    def dialog_of(self, media: str) -> str | None:
+        return f"dialog of {media}"
+
+    def renew(self, media: frozenset[str], now: Now) -> None:
+        self.told.append(("renew", ",".join(sorted(media))))
 
     def outputs(self) -> list[Any]:
         drained, self._out = self._out, []
@@ -323,7 +340,7 @@ def test_resume_proves_the_password() -> None:
     out = bench.say("c2", "resume", id="a", extension="1000", password="wrong", stream="s", seq=3)
     assert told(out, "c2")[-1] == "result a credentials-refused"
     out = bench.say("c2", "resume", id="a", extension="1000", token="forged", stream="s", seq=3)
-    assert told(out, "c2")[-1] == "result a credentials-refused"
+    assert told(out, "c2")[-1] == "result a token-refused"
     bench.say("c2", "resume", extension="1000", password="1234", stream="s", seq=3)
     assert session.told[-1] == ("resume", "c2")
 
@@ -370,6 +387,96 @@ def test_audio_in_the_page_is_parked() -> None:
     assert session.told[-1] == ("park", None)
     bench.login("c2")
     assert [word for word, _ in session.told[-2:]] == ["unpark", "login"]
+
+
+SDP = (
+    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
+    "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=setup:active\r\na=sendrecv\r\n"
+)
+
+
+def page_says(bench: Bench, connection: str, **said: Any) -> list[HubOutput]:
+    bench.give(ConnectionReceived(connection, json.dumps({"media": said})))
+    return bench.run(0)
+
+
+def page_with_a_call(bench: Bench, connection: str = "c1") -> ScriptedSession:
+    """An agent with the audio in that page, and a call that is up."""
+    session = bench.login(connection)
+    page_says(bench, connection, hello={})
+    session.put(CreateAnswer("a1", "m1", SDP))
+    bench.drain()
+    bench.run(0)
+    page_says(bench, connection, event="answerCreated", id="a1", media="m1", sdp=SDP)
+    return session
+
+
+def pages_told(out: list[HubOutput]) -> list[tuple[str, dict[str, Any]]]:
+    return [(each.connection, json.loads(each.text)["media"]) for each in out if isinstance(each, TellPage)]
+
+
+def test_requests_go_to_the_page_with_the_audio_and_answers_come_back() -> None:
+    bench = Bench(audio_with_page=True)
+    session = page_with_a_call(bench)
+    bench.login("c2")
+    assert ("AnswerCreated", "m1") in session.told
+    asked = [said for _, said in pages_told(bench.out) if "request" in said]
+    assert [(said["request"], said["dialogId"]) for said in asked] == [("createAnswer", "dialog of m1")]
+    assert not [each for each in bench.out if isinstance(each, CreateAnswer)], "no engine is asked here"
+    session.put(CloseMedia("m1"))
+    bench.drain()
+    assert pages_told(bench.run(0)) == [("c1", {"request": "close", "media": "m1"})]
+    assert bench.hub.routes == 0
+
+
+def test_a_page_that_is_reloaded_at_once_goes_on_by_another_path() -> None:
+    bench = Bench(audio_with_page=True)
+    session = page_with_a_call(bench)
+    bench.give(ConnectionClosed("c1"))
+    bench.run(1.0)
+    bench.login("c2")
+    page_says(bench, "c2", hello={})
+    bench.run(300.0)
+    assert [word for word, _ in session.told[2:]] == ["login", "renew"]
+
+
+def test_a_page_that_is_away_comes_back_to_a_parked_call() -> None:
+    bench = Bench(audio_with_page=True)
+    session = page_with_a_call(bench)
+    bench.give(ConnectionClosed("c1"))
+    bench.run(2.0)
+    assert session.told[-2:] == [("MediaLost", "m1"), ("park", None)]
+    bench.login("c2")
+    assert session.told[-1] == ("login", "c2"), "not before there is audio"
+    page_says(bench, "c2", hello={})
+    assert session.told[-2:] == [("unpark", None), ("renew", "m1")]
+
+
+def test_a_desk_that_stays_does_not_keep_the_audio() -> None:
+    bench = Bench(audio_with_page=True)
+    session = page_with_a_call(bench)
+    bench.login("c2")
+    bench.give(ConnectionClosed("c1"))
+    bench.run(2.0)
+    assert session.told[-1] == ("park", None)
+
+
+def test_a_page_is_told_where_the_audio_is_not_its() -> None:
+    bench = Bench()
+    bench.login("c1")
+    assert pages_told(page_says(bench, "c1", hello={}) or bench.out) == [("c1", {"lost": HERE})]
+    other = Bench(audio_with_page=True)
+    other.give(ConnectionOpened("c9"))
+    page_says(other, "c9", hello={})
+    assert pages_told(other.out) == [("c9", {"lost": "Log in first."})]
+
+
+def test_an_agent_that_is_gone_leaves_no_session_of_a_page() -> None:
+    bench = Bench(audio_with_page=True)
+    session = page_with_a_call(bench)
+    session.finish()
+    bench.drain()
+    assert bench.hub.routes == 0 and pages_told(bench.out)[-1] == ("c1", {"request": "close", "media": "m1"})
 
 
 def test_after_the_grace_time_the_agent_is_logged_out() -> None:

@@ -12,10 +12,12 @@ from dataclasses import fields
 from typing import Any
 
 from offhook import __version__
-from offhook.config import DEFAULT_SERVERS, LOG_LEVELS, Config, read_file
+from offhook.config import DEFAULT_SERVERS, LOG_LEVELS, MEDIA, Config, read_file
 from offhook.cti.dialects import DIALECTS
+from offhook.cti.settings import MONITORING_PREFIXES
 from offhook.errors import ConfigError
 from offhook.gateway.app import Gateway
+from offhook.gateway.logs import JsonLines
 
 DEFAULTS = {field.name: field.default for field in fields(Config)}
 TEXTS = (
@@ -27,19 +29,40 @@ TEXTS = (
     ("--sip-trace", "FILE", "write every SIP message there, secrets and digits masked, readable by you alone"),
     ("--realm", "NAME", "the only realm whose challenges are answered; default: the domain's and the registration's"),
     ("--instance", "UUID", "of this gateway: gives each agent a +sip.instance that stays the same (RFC 5626)"),
-    ("--monitoring-prefix", "DIGITS", "what the server has before a number to listen to its call"),
     ("--audit-log", "FILE", "write one JSON line for each monitoring, whisper and barge there"),
     ("--media-address-type", "TEXT", "participants[].mediaAddressType; default: Offhook's own"),
+    ("--password-source", "SOURCE", "login: each extension's own; static:FILE: one for all, and logins carry tokens"),
+    ("--token-issuer", "NAME", "iss of the tokens that are taken"),
+    ("--token-audience", "NAME", "aud of the tokens that are taken"),
     ("--tls-certificate", "FILE", "serve wss: and https: with this certificate, PEM"),
     ("--tls-key", "FILE", "its private key, PEM"),
 )
 CHOICES = (
     ("--dialect", tuple(DIALECTS), "FreeSWITCH with our conf/freeswitch, or the vendor's media server"),
-    ("--media", ("local", "null"), "audio in this process, or signalling alone"),
+    ("--media", MEDIA, "audio in this process, in the agents' pages, or signalling alone"),
+    ("--ice-policy", ("all", "relay"), "whether pages use every way to the server, or a TURN relay alone"),
     ("--dtmf", ("info", "rtp"), "how digits are sent: SIP INFO, or telephone-events in the audio"),
     ("--call-waiting", ("announce", "busy"), "a second inbound call is told, or refused with 486"),
     ("--after-grace", ("logout", "stay"), "what becomes of an agent whose desk does not come back"),
     ("--log-level", LOG_LEVELS, "how much is logged, on the standard error"),
+    ("--log-format", ("text", "json"), "lines for people, or one JSON object a line"),
+)
+REPEATED = (
+    ("--supervisor", "EXTENSION", "an extension that may listen, whisper and barge in"),
+    (
+        "--monitoring-prefix",
+        "DIGITS",
+        "numbers that begin so listen to calls or pick them up: silentMonitor dials the first, no other command any "
+        f"(default {' '.join(MONITORING_PREFIXES)})",
+    ),
+    ("--allow-origin", "ORIGIN", "a page's origin that may connect, as https://desk.example.com"),
+    ("--ice-server", "URL", "a stun:, turn: or turns: server for agents' pages"),
+    (
+        "--token-key",
+        "NAME=ALGORITHM:FILE",
+        "a key that signs tokens: a secret for HS256, a public key for RS256 and EdDSA",
+    ),
+    ("--trusted-proxy", "ADDRESS", "a proxy, or its network, whose X-Forwarded-For is believed"),
 )
 FORCED = 130
 
@@ -75,18 +98,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--ring-timeout", type=float, metavar="SECONDS", help="an unanswered call is refused then (default 60)")
     add("--trust-auto-answer", action="store_true", help="obey headers that want a call answered by itself")
     add("--auto-answer-after", type=float, metavar="SECONDS", help="when campaign calls then are answered (default 3)")
-    add(
-        "--supervisor",
-        metavar="EXTENSION",
-        action="append",
-        help="an extension that may listen, whisper and barge in; may be given several times",
-    )
-    add(
-        "--allow-origin",
-        metavar="ORIGIN",
-        action="append",
-        help="a page's origin that may connect, as https://desk.example.com; may be given several times",
-    )
+    for flag, metavar, text in REPEATED:
+        add(flag, metavar=metavar, action="append", help=f"{text}; may be given several times")
     add("--insecure-tls", action="store_true", help="take any certificate of a wss: server")
     add("--insecure-listen", action="store_true", help="listen beyond this machine without TLS: passwords in clear")
 
@@ -94,7 +107,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run it; 0 when it was told to end, 130 when it was forced. Raises `ConfigError`."""
     config = new_config(args)
-    log_to_stderr(config.log_level)
+    log_to_stderr(config.log_level, config.log_format)
     return asyncio.run(serve(config))
 
 
@@ -103,10 +116,7 @@ def new_config(args: argparse.Namespace) -> Config:
     flags: dict[str, Any] = {name: value for name, value in vars(args).items() if name in DEFAULTS}
     if "sip" in flags:
         flags["sip"] = tuple(url.strip() for url in args.sip.split(",") if url.strip())
-    if "allow_origin" in flags:
-        flags["allow_origin"] = tuple(args.allow_origin)
-    if "supervisor" in flags:
-        flags["supervisor"] = tuple(args.supervisor)
+    flags = {name: tuple(value) if isinstance(value, list) else value for name, value in flags.items()}
     path = getattr(args, "config", None)
     if path is None:
         return Config(**flags)
@@ -118,9 +128,12 @@ def new_config(args: argparse.Namespace) -> Config:
         raise ConfigError(f"{path}: {error.field}", error.problem, error.remedy) from None
 
 
-def log_to_stderr(level: str) -> None:
+def log_to_stderr(level: str, form: str = "text") -> None:
     """Log to the standard error: `>` sent, `<` received, `=` state. Other packages are heard from warnings on."""
     logging.basicConfig(format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr, force=True)
+    if form == "json":
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(JsonLines())
     logging.getLogger("offhook").setLevel(level.upper())
 
 
@@ -161,7 +174,11 @@ class Signals:
 def banner(gateway: Gateway) -> str:
     """Where everything is, and what to try."""
     config = gateway.config
-    audio = f"in this process, sends {config.source}" if config.media == "local" else "none (signalling alone)"
+    audio = {
+        "local": f"in this process, sends {config.source}",
+        "browser": "in the agents' pages",
+        "null": "none (signalling alone)",
+    }[config.media]
     lines = [
         f"offhook {__version__} gateway",
         f"  desks   {gateway.url}",

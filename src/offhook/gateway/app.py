@@ -15,15 +15,21 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from offhook import __version__
-from offhook.config import Config, is_loopback
+from offhook.config import Config, is_loopback, parse_network
 from offhook.cti import codec
 from offhook.cti.events import ToDesk
 from offhook.cti.stream import Audit
 from offhook.driver import Driver, SystemIds
 from offhook.errors import ConfigError
+from offhook.gateway import static
+from offhook.gateway.addresses import client_address
+from offhook.gateway.auth import new_keys, static_password
 from offhook.gateway.connection import Connection, new_socket
 from offhook.gateway.files import AuditFile, TraceFile
+from offhook.gateway.front import Front
+from offhook.gateway.ice import IceSettings
 from offhook.gateway.interface import (
+    PROGRAM,
     CloseConnection,
     ConnectionClosed,
     ConnectionOpened,
@@ -34,7 +40,10 @@ from offhook.gateway.interface import (
     Stop,
     Stopped,
     Tell,
+    TellPage,
 )
+from offhook.gateway.metrics import Metrics, Tally
+from offhook.gateway.rest import Rest, bearer
 from offhook.gateway.sessions import Hub, masked
 from offhook.media.engine import EngineRequest, MediaEngine
 from offhook.media.null import NullEngine
@@ -43,6 +52,8 @@ from offhook.transport.clients import ClientTransport
 
 logger = logging.getLogger(__name__)
 
+IDLE_SECONDS = 30.0
+"""An HTTP connection without a whole request for this long is closed."""
 LOGOUT_SECONDS = 3.5
 """For ending calls and un-registering when a station stops; what is not done by then is left to the server."""
 
@@ -62,19 +73,26 @@ class Subscriber(Protocol):
 class Station:
     """Agents on this machine: the hub on its driver, with transport and media engine. Used on one loop.
 
-    Raises `ConfigError` where a part cannot be made from the configuration.
+    `engine` is used in place of the configuration's. Raises `ConfigError` where a part cannot be made from that.
     """
 
-    def __init__(self, config: Config, limits: Limits | None = None) -> None:
+    def __init__(self, config: Config, limits: Limits | None = None, engine: MediaEngine | None = None) -> None:
         self.config = config
+        self.tally = Tally()
+        self.keys = new_keys(config)
+        """That sign tokens; None: there are none."""
         settings = HubSettings(
             agent=config.agent_settings(),
             limits=limits or Limits(),
+            audio_with_page=config.media == "browser",
+            ice=IceSettings(config.ice_server, config.turn_secret, config.ice_policy),
             grace=config.grace,
             after_grace=config.after_grace,
+            check_token=None if self.keys is None else self.keys.check,
+            static_password=static_password(config),
         )
         self.hub = Hub(settings, ids=SystemIds())
-        self._engine = new_engine(config)
+        self._engine = engine or new_engine(config)
         self._transport = ClientTransport(
             self.put, insecure_tls=config.insecure_tls, ca_file=config.ca_file or None, trace=self._traced
         )
@@ -97,6 +115,7 @@ class Station:
             **dict.fromkeys(get_args(FlowOutput), self._transport.perform),
             **dict.fromkeys(get_args(EngineRequest), self._engine.perform),
             Tell: self._tell,
+            TellPage: self._tell_page,
             Audit: self._audited,
             CloseConnection: self._close_connection,
             Stopped: lambda _: self._stopped.set(),
@@ -126,13 +145,18 @@ class Station:
         """Give the hub an input."""
         self._driver.put(given)
 
-    def connect(self, subscriber: Subscriber, *, trusted: bool = False) -> str:
-        """A new connection; gives its name."""
+    def connect(self, subscriber: Subscriber, *, trusted: bool = False, address: str = "", token: str = "") -> str:
+        """A new connection, from that address, with that token; gives its name."""
         self._serial += 1
+        self.tally.opened += 1
         name = f"c{self._serial}"
         self._subscribers[name] = subscriber
-        self.put(ConnectionOpened(name, trusted))
+        self.put(ConnectionOpened(name, trusted, address, token))
         return name
+
+    def serve_program(self, subscriber: Subscriber) -> None:
+        """Who hears the outcomes of `Instruct`."""
+        self._subscribers[PROGRAM] = subscriber
 
     def disconnect(self, name: str) -> None:
         if self._subscribers.pop(name, None) is not None:
@@ -154,10 +178,15 @@ class Station:
 
     def _tell(self, output: Tell) -> None:
         text = codec.encode(output.message)
+        self.tally.told(output.message, len(output.connections))
         for name in output.connections:
             logger.debug("> %s %s", name, output.message.name)
             if (subscriber := self._subscribers.get(name)) is not None:
                 subscriber.tell(output.message, text)
+
+    def _tell_page(self, output: TellPage) -> None:
+        if isinstance(subscriber := self._subscribers.get(output.connection), _Desk):
+            subscriber.tell_page(output.text)
 
     def _audited(self, audit: Audit) -> None:
         logger.info("= %s: %s by %s of %s", audit.action, audit.outcome, masked(audit.extension), masked(audit.target))
@@ -165,6 +194,7 @@ class Station:
             self._audit.write(audit)
 
     def _close_connection(self, output: CloseConnection) -> None:
+        self.tally.closed[str(output.code)] += 1
         if (subscriber := self._subscribers.get(output.connection)) is not None:
             subscriber.close(output.code, output.reason)
 
@@ -184,7 +214,7 @@ def first_words(data: bytes) -> str:
 
 def new_engine(config: Config) -> MediaEngine:
     """The media engine of the configuration. Raises `ConfigError` where its packages, or its address, are missing."""
-    if config.media == "null":
+    if config.media in ("browser", "null"):  # what is asked of pages, the hub asks itself
         return NullEngine()
     if config.media_address:
         check_own_address(config.media_address)
@@ -210,17 +240,26 @@ def check_own_address(address: str) -> None:
 class Gateway:
     """A station that desks reach by HTTP: `GET /healthz`, and the contract on the WebSocket `/cti`."""
 
-    def __init__(self, config: Config, limits: Limits | None = None) -> None:
+    def __init__(self, config: Config, limits: Limits | None = None, engine: MediaEngine | None = None) -> None:
         self.config = config
         self._limits = limits or Limits()
-        self.station = Station(config, self._limits)
+        self.station = Station(config, self._limits, engine)
+        self._proxies = [parse_network(text) for text in config.trusted_proxy]
         self.port = config.port
         """The port it listens on, once started."""
         self._origins = {origin.lower() for origin in config.allow_origin}
         app = web.Application()
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/cti", self._cti)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        self.rest = Rest(self.station)
+        self.rest.add_routes(app.router)
+        app.router.add_get("/metrics", Metrics(self.station, self.rest).serve)
+        Front(self._limits, self._address, self.station.tally.requests).wrap(app)
+        pages = static.Pages(static.WEB, frames=config.allow_origin, secure=bool(config.tls_certificate))
+        app.router.add_get("/{path:.*}", pages.serve)
+        self._runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=0.5, keepalive_timeout=IDLE_SECONDS, lingering_time=2.0
+        )
 
     @property
     def url(self) -> str:
@@ -274,6 +313,10 @@ class Gateway:
     async def _health(self, request: web.Request) -> web.Response:
         return web.json_response(self.station.health())
 
+    def _address(self, request: web.Request) -> str:
+        """Where a request comes from, as it is counted."""
+        return client_address(request.remote or "", request.headers.get("X-Forwarded-For", ""), self._proxies)
+
     async def _cti(self, request: web.Request) -> web.StreamResponse:
         # A browser always sends Origin with a WebSocket; programs do not, and prove a password anyway.
         origin = request.headers.get("Origin")
@@ -289,7 +332,7 @@ class Gateway:
         connection = Connection(websocket, transport.abort if transport is not None else lambda: None)
         station = self.station
         subscriber = _Desk(connection)
-        name = station.connect(subscriber)
+        name = station.connect(subscriber, address=self._address(request), token=bearer(request))
         logger.info("= %s connected", name)
         try:
             await connection.run(lambda text: station.put(ConnectionReceived(name, text)))
@@ -306,6 +349,10 @@ class _Desk:
         self._connection = connection
 
     def tell(self, message: ToDesk, text: str) -> None:
+        self._connection.tell(text)
+
+    def tell_page(self, text: str) -> None:
+        """About the audio that the page holds."""
         self._connection.tell(text)
 
     def close(self, code: int, reason: str) -> None:

@@ -61,6 +61,8 @@ class AuditFile:
             "dialogId": audit.dialog_id,
             "outcome": audit.outcome,
         }
+        if audit.destination is not None:
+            line["destination"] = audit.destination
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from offhook.cti import codec
+from offhook.cti.commands import Command
 from offhook.cti.events import ToDesk
 from offhook.cti.settings import AgentSettings
 from offhook.cti.stream import Audit
+from offhook.errors import LocalError
+from offhook.gateway.ice import IceSettings
 from offhook.media.engine import EngineEvent, EngineRequest, Sink, Source
 from offhook.sip.flow import FlowInput, FlowOutput
 
@@ -27,7 +31,36 @@ class Limits:
     wrong_passwords: int = 5
     """Wrong passwords on one connection, then it is closed."""
     connections: int = 5000
+    connections_per_address: int = 1000
+    """A call centre may be behind one address."""
     agents: int = 5000
+    agent_burst: int = 100
+    """Commands of all connections of one agent together, at once; after them `agent_per_second`."""
+    agent_per_second: float = 40.0
+    requests: int = 1000
+    """HTTP requests and new connections of one address at once; after them `requests_per_second`."""
+    requests_per_second: float = 100.0
+
+
+Role = Literal["agent", "supervisor", "service"]
+ROLES: tuple[Role, ...] = ("agent", "supervisor", "service")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a valid token says."""
+
+    extension: str = field(repr=False)
+    """Whose it is; empty where it is a program's."""
+    role: Role
+    tenant: str
+    expires: float
+    """Seconds since 1970."""
+    subject: str = field(default="", repr=False)
+
+
+class TokenRefused(LocalError):
+    """A token that is not valid here; the text says why, for people, after `it`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +71,16 @@ class HubSettings:
     limits: Limits = Limits()
     audio_with_page: bool = False
     """Audio lives in the page, so its loss means hold; False: it lives here and goes on."""
+    ice: IceSettings = IceSettings()
+    """For pages that hold the audio."""
     unattended_after: float = 2.0
     """From the loss of the last connection until new calls get 480 (the active one is held); a reload is shorter."""
+    check_token: Callable[[str, float], Token] | None = None
+    """What a token says at a wall time, or `TokenRefused`; None: there are no tokens."""
+    static_password: str | None = field(default=None, repr=False)
+    """The password of all extensions; a login then carries a token. None: each login gives its own."""
+    token_warning: float = 60.0
+    """So long before its end a connection is told to renew its token."""
     grace: float = 60.0
     after_grace: Literal["logout", "stay"] = "logout"
 
@@ -53,6 +94,10 @@ class ConnectionOpened:
 
     connection: str
     trusted: bool = False
+    address: str = ""
+    """Under which its refused logins are counted; empty: they are not."""
+    token: str = field(default="", repr=False)
+    """That it came with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +111,19 @@ class ConnectionReceived:
 @dataclass(frozen=True, slots=True)
 class ConnectionClosed:
     connection: str
+
+
+PROGRAM = "program"
+"""The connection to which the outcome of every `Instruct` is told; it is never opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instruct:
+    """A program of the back office gives an agent of its tenant a command; its `id` names the commandResult."""
+
+    extension: str = field(repr=False)
+    tenant: str
+    command: Command
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +141,9 @@ class Stop:
     """Log every agent out and take no new one; answered by `Stopped`."""
 
 
-HubInput = ConnectionOpened | ConnectionReceived | ConnectionClosed | UseAudio | Stop | FlowInput | EngineEvent
+HubInput = (
+    ConnectionOpened | ConnectionReceived | ConnectionClosed | Instruct | UseAudio | Stop | FlowInput | EngineEvent
+)
 
 
 # Outputs
@@ -95,6 +155,14 @@ class Tell:
 
     connections: tuple[str, ...]
     message: ToDesk
+
+
+@dataclass(frozen=True, slots=True)
+class TellPage:
+    """Send this text to the page on that connection: about its audio (`page`), which no program has."""
+
+    connection: str
+    text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,4 +179,4 @@ class Stopped:
     """After `Stop`: no agent is left."""
 
 
-HubOutput = Tell | CloseConnection | Stopped | Audit | FlowOutput | EngineRequest
+HubOutput = Tell | TellPage | CloseConnection | Stopped | Audit | FlowOutput | EngineRequest

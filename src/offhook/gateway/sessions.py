@@ -7,18 +7,22 @@ outputs pass through and emptied when what they name ends, so that nothing here 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, get_args
 
 from offhook.clock import Ids, Now, Timers
 from offhook.cti import codec
 from offhook.cti.agent import AgentSession, Finished, Publish, Reply
-from offhook.cti.commands import Command, Login, Logout, Resume
-from offhook.cti.errors import INVALID_CREDENTIALS, Failure, failure, invalid_action
-from offhook.cti.events import ToDesk, error, login_refused
+from offhook.cti.commands import Command, Login, Logout, RenewToken, Resume
+from offhook.cti.errors import INVALID_CREDENTIALS, Failure, failure, invalid_action, missing_parameters
+from offhook.cti.events import CommandResult, ToDesk, agent_info, error, iso_time, login_refused
 from offhook.cti.stream import Audit
 from offhook.errors import StateError
+from offhook.gateway.admission import Admission, Proof
+from offhook.gateway.history import History
 from offhook.gateway.interface import (
+    PROGRAM,
     CloseConnection,
     ConnectionClosed,
     ConnectionOpened,
@@ -26,12 +30,19 @@ from offhook.gateway.interface import (
     HubInput,
     HubOutput,
     HubSettings,
+    Instruct,
     Limits,
     Stop,
     Stopped,
     Tell,
+    TellPage,
+    TokenRefused,
     UseAudio,
 )
+from offhook.gateway.page import HERE, PageAudio, is_media
+from offhook.gateway.passes import Passes
+from offhook.gateway.rates import Rates
+from offhook.gateway.resources import AgentView, call_view
 from offhook.gateway.turns import Turn, Turns
 from offhook.media.engine import CloseMedia, CreateAnswer, CreateOffer, EngineEvent, EngineRequest, SetSink, SetSource
 from offhook.sip.flow import CloseFlow, FlowClosed, FlowFailed, FlowInput, FlowOutput, OpenFlow
@@ -50,22 +61,27 @@ def masked(number: str) -> str:
 class _Connection:
     """What is known of one connection."""
 
-    def __init__(self, name: str, trusted: bool, limits: Limits, now: Now) -> None:
-        self.name = name
-        self.trusted = trusted
+    def __init__(self, given: ConnectionOpened, limits: Limits, now: Now) -> None:
+        self.name = given.connection
+        self.trusted = given.trusted
+        self.address = given.address
+        self.bearer = given.token
         self.agent: _Agent | None = None
         self.closing = False
         self.wrong_passwords = 0
         self.login: Login | None = None
         """A login that is carried out as soon as the agent before it is gone."""
-        self.turns = Turns(limits, now, trusted=trusted)
+        self.turns = Turns(limits, now, trusted=given.trusted)
 
 
 class _Agent:
     """An agent session with all that leads to it."""
 
-    def __init__(self, session: AgentSession) -> None:
+    def __init__(self, session: AgentSession, tenant: str) -> None:
         self.session = session
+        self.tenant = tenant
+        self.supervisor = False
+        """The token of a connection says so."""
         self.connections: dict[str, _Connection] = {}
         self.flows: dict[str, bool] = {}
         """Its flows; True: it has asked to close it."""
@@ -93,13 +109,35 @@ class Hub:
         self._connections: dict[str, _Connection] = {}
         self._flows: dict[str, _Agent] = {}
         self._media: dict[str, _Agent] = {}
+        self._now = Now(0.0, 0.0)
+        """Of the last input."""
+        self._addresses: Counter[str] = Counter()
+        """Connections of each."""
+        self._admission = Admission(settings)
+        self._passes = Passes(self.timers, settings.token_warning, warn=self._warn, end=self._end_token)
+        self._rates = Rates(self._limits.agent_burst, self._limits.agent_per_second, keys=self._limits.agents)
+        self.history = History()
+        self.commands: Counter[str] = Counter()
+        """By action; `unknown` are those that were none."""
         self._ready: set[str] = set()
         self._out: list[HubOutput] = []
         self._stopping = False
+        self._for_pages: list[tuple[str, EngineRequest]] = []
+        self._pages: PageAudio | None = None
+        if settings.audio_with_page:
+            self._pages = PageAudio(
+                timers=self.timers,
+                ids=ids,
+                ice=settings.ice,
+                tell=lambda told: self._out.append(told),
+                deliver=self._engine_event,
+                renew=self._renew,
+            )
         self._receivers: dict[type, Callable[..., None]] = {
             ConnectionOpened: self._opened,
             ConnectionReceived: self._received,
             ConnectionClosed: self._closed,
+            Instruct: self._instruct,
             UseAudio: self._use_audio,
             Stop: self._stop,
             **dict.fromkeys(get_args(FlowInput), self._flow_input),
@@ -124,7 +162,20 @@ class Hub:
     @property
     def routes(self) -> int:
         """Flows and media sessions that lead to an agent: for tests, that nothing stays behind."""
-        return len(self._flows) + len(self._media)
+        return len(self._flows) + len(self._media) + (0 if self._pages is None else self._pages.sessions)
+
+    def agent_views(self, tenant: str) -> list[AgentView]:
+        """The agents of a tenant, by extension."""
+        return [
+            AgentView(
+                extension=extension,
+                registration=agent.session.registration,
+                desks=len(agent.connections),
+                calls=[call_view(extension, dialog) for dialog in agent.session.dialogs],
+            )
+            for extension, agent in sorted(self._agents.items())
+            if agent.tenant == tenant and not agent.leaving
+        ]
 
     def extension_of(self, flow: str) -> str | None:
         """Whose flow that is."""
@@ -139,6 +190,7 @@ class Hub:
     # The verbs
 
     def receive(self, given: HubInput, now: Now) -> None:
+        self._now = now
         self._receivers[type(given)](given, now)
 
     def outputs(self) -> list[HubOutput]:
@@ -156,6 +208,8 @@ class Hub:
         kind, _, name = timer.partition(" ")
         if kind == "turn":
             self._work_off(self._connections[name], now)
+        elif kind == "pages":
+            self._ask_pages(now)
         elif kind == "login":
             connection = self._connections[name]
             command, connection.login = connection.login, None
@@ -172,11 +226,13 @@ class Hub:
     # Connections
 
     def _opened(self, given: ConnectionOpened, now: Now) -> None:
-        connection = _Connection(given.connection, given.trusted, self._limits, now)
+        connection = _Connection(given, self._limits, now)
         self._connections[given.connection] = connection
+        self._addresses[given.address] += 1
+        crowded = given.address and self._addresses[given.address] > self._limits.connections_per_address
         if self._stopping:
             self._refuse_connection(connection, "stopping", now)
-        elif len(self._connections) > self._limits.connections:
+        elif crowded or len(self._connections) > self._limits.connections:
             self._refuse_connection(connection, "too-many-connections", now)
 
     def _refuse_connection(self, connection: _Connection, code: str, now: Now) -> None:
@@ -217,11 +273,19 @@ class Hub:
         connection = self._connections.pop(given.connection, None)
         if connection is None:
             return
+        self._addresses[connection.address] -= 1
+        if not self._addresses[connection.address]:
+            del self._addresses[connection.address]
         self.timers.cancel(self, f"turn {connection.name}", f"login {connection.name}")
+        self._passes.drop(connection.name)
         agent = connection.agent
         if agent is None:
             return
         del agent.connections[connection.name]
+        self._note_role(agent)
+        silent = self._pages is not None and self._pages.gone(connection.name, agent.session.extension)
+        if silent and agent.connections and not agent.leaving:
+            self._miss_audio(agent, now)
         if agent.connections or agent.leaving:
             return
         if not agent.session.verified:  # its password may be wrong, and would keep the right one out
@@ -233,7 +297,7 @@ class Hub:
 
     def _use_audio(self, given: UseAudio, now: Now) -> None:
         connection = self._connections.get(given.connection)
-        if connection is None or connection.agent is None:
+        if connection is None or connection.agent is None or self._pages is not None:
             return
         media = connection.agent.session.media_of(given.dialog)
         if media is None:
@@ -260,13 +324,52 @@ class Hub:
     def _utc_offset(self, now: Now) -> float:
         return self._settings.agent.utc_offset(now.wall)
 
+    # Audio that is in pages
+
+    def _ask_pages(self, now: Now) -> None:
+        """Requests go on in a turn of their own: the outputs of an agent carry no time."""
+        assert self._pages is not None, "only then there are requests"
+        requests, self._for_pages = self._for_pages, []
+        for extension, request in requests:
+            agent = self._agents.get(extension)
+            dialog = None if agent is None else agent.session.dialog_of(request.media)
+            self._pages.perform(extension, request, dialog, now)
+
+    def _about_audio(self, connection: _Connection, text: str, now: Now) -> None:
+        """What a page says about its audio."""
+        if self._pages is None:
+            self._out.append(TellPage(connection.name, f'{{"media":{{"lost":"{HERE}"}}}}'))
+            return
+        agent = connection.agent
+        extension = None if agent is None or agent.leaving else agent.session.extension
+        if self._pages.receive(connection.name, extension, text, now) and agent is not None:
+            self.timers.cancel(self, f"unattended {extension}")
+            if agent.unattended:
+                agent.unattended = False
+                agent.session.unpark(now)
+
+    def _miss_audio(self, agent: _Agent, now: Now) -> None:
+        """The page with the audio is gone, others are there."""
+        extension = agent.session.extension
+        if self._pages is not None and self._pages.waits(extension):
+            self.timers.set(self, f"unattended {extension}", now.monotonic + self._settings.unattended_after)
+
+    def _renew(self, extension: str, media: frozenset[str], now: Now) -> None:
+        agent = self._agents.get(extension)
+        if agent is not None:
+            agent.session.renew(media, now)
+
     # Commands
 
     def _command(self, connection: _Connection, text: str, now: Now) -> None:
+        if is_media(text):
+            self._about_audio(connection, text, now)
+            return
         agent = connection.agent
         try:
-            command = codec.decode_command(text)
+            command = codec.decode_command(text, password_optional=bool(connection.bearer))
         except codec.CommandRefused as refused:
+            self.commands["unknown"] += 1
             logger.info("< %s %s %r", connection.name, refused.failure.code, refused.action)
             if agent is not None:
                 agent.session.refuse(refused, connection.name, now)
@@ -274,12 +377,17 @@ class Hub:
                 self._tell(connection, *codec.refusal(refused, "", now, self._utc_offset(now)))
             return
         logger.info("< %s %s", connection.name, command.action)
-        if isinstance(command, Login):
+        self.commands[command.action] += 1
+        if agent is not None and not connection.trusted and self._rates.take(agent.session.extension, now):
+            self._refuse(connection, command, failure("agent-too-fast"), now)
+        elif isinstance(command, Login):
             self._login(connection, command, now)
         elif isinstance(command, Resume):
             self._resume(connection, command, now)
         elif agent is None:
             self._tell(connection, *codec.not_logged_in(command, now, self._utc_offset(now)))
+        elif isinstance(command, RenewToken):
+            self._renew_token(connection, agent, command, now)
         elif isinstance(command, Logout):
             self._log_out(agent, now, command, connection.name)
         else:
@@ -291,14 +399,16 @@ class Hub:
             return
         if self._belongs_elsewhere(connection, command, now):
             return
+        proof = self._judge(connection, command, now)
+        if proof is None:
+            return
         agent = self._agents.get(command.extension)
         if agent is None:
-            self._begin(connection, command, now)
+            self._begin(connection, command, proof, now)
         elif agent.leaving:
             agent.successors[connection.name] = command
-        elif agent.session.check_password(command.password):
-            self._attach(agent, connection, now)
-            agent.session.command(command, connection.name, now)
+        elif self._proves(proof, agent):
+            self._join(connection, agent, command, proof, now)
         elif agent.session.verified:
             self._refuse_password(connection, command, now)
         elif agent.connections.keys() <= {connection.name}:
@@ -308,36 +418,126 @@ class Hub:
         else:
             self._refuse(connection, command, failure("login-pending"), now)
 
-    def _begin(self, connection: _Connection, command: Login, now: Now) -> None:
+    def _judge(self, connection: _Connection, command: Login | Resume, now: Now) -> Proof | None:
+        """What it proves; None: it was refused, and that was told."""
+        judged = self._admission.judge(command, address=connection.address, bearer=connection.bearer, now=now)
+        if isinstance(judged, Proof):
+            return judged
+        logger.warning("= %s: %s for agent %s", connection.name, judged.code, masked(command.extension))
+        why = judged
+        if connection.agent is not None:
+            why = failure("proof-refused", judged.detail)  # it stays in; desks take judged.type for a logout
+        elif judged.type == "subscriptionFailed":
+            self._tell(connection, agent_info(command.extension, "LOGOUT"))
+        self._refuse(connection, command, why, now)
+        if judged.code == "token-refused":
+            self._count_wrong_password(connection)
+        return None
+
+    @staticmethod
+    def _proves(proof: Proof, agent: _Agent) -> bool:
+        """Whether one may join that agent with it."""
+        if proof.token is None:
+            return agent.session.check_password(proof.password)
+        known = proof.suffices or agent.session.verified or agent.session.check_password(proof.password)
+        return known and proof.token.tenant == agent.tenant
+
+    def _join(self, connection: _Connection, agent: _Agent, command: Login | Resume, proof: Proof, now: Now) -> None:
+        self._admission.proved(connection.address, command.extension)
+        self._attach(agent, connection, now)
+        self._passes.use(connection.name, proof.token, now)
+        self._note_role(agent)
+        agent.session.command(command, connection.name, now)
+
+    def _begin(self, connection: _Connection, command: Login, proof: Proof, now: Now) -> None:
         """The first login of an extension."""
         if self._stopping:
             self._refuse(connection, command, failure("stopping"), now)
+        elif not proof.password:
+            self._refuse(connection, command, missing_parameters(["password"]), now)
         elif len(self._agents) >= self._limits.agents:
             self._refuse(connection, command, failure("too-many-agents"), now)
         else:
             session = AgentSession(
                 self._settings.agent,
                 command.extension,
-                command.password,
+                proof.password,
                 timers=self.timers,
                 ids=self._ids,
                 ready=self._ready,
             )
-            agent = self._agents[command.extension] = _Agent(session)
+            tenant = "" if proof.token is None else proof.token.tenant
+            agent = self._agents[command.extension] = _Agent(session, tenant)
             self._attach(agent, connection, now)
+            self._passes.use(connection.name, proof.token, now)
+            self._note_role(agent)
             session.command(command, connection.name, now)
 
     def _resume(self, connection: _Connection, command: Resume, now: Now) -> None:
         if self._belongs_elsewhere(connection, command, now):
             return
+        proof = self._judge(connection, command, now)
+        if proof is None:
+            return
         agent = self._agents.get(command.extension)
         if agent is None or agent.leaving:
             self._tell(connection, *codec.not_logged_in(command, now, self._utc_offset(now)))
-        elif command.password is None or not agent.session.check_password(command.password):
-            self._refuse_password(connection, command, now)
+        elif self._proves(proof, agent):
+            self._join(connection, agent, command, proof, now)
         else:
-            self._attach(agent, connection, now)
-            agent.session.command(command, connection.name, now)
+            self._refuse_password(connection, command, now)
+
+    # Tokens, and programs that have one
+
+    def _renew_token(self, connection: _Connection, agent: _Agent, command: RenewToken, now: Now) -> None:
+        token = self._passes.of(connection.name)
+        if token is None:
+            self._refuse(connection, command, invalid_action(command.action, detail="It logged in by password."), now)
+            return
+        try:
+            newer = self._admission.check(command.token, now)
+            if (newer.extension, newer.tenant) != (token.extension, token.tenant):
+                raise TokenRefused("it is another agent's")
+        except TokenRefused as refused:
+            self._refuse(connection, command, failure("proof-refused", f"The token is refused: {refused}."), now)
+            self._count_wrong_password(connection)
+            return
+        self._passes.use(connection.name, newer, now)
+        self._note_role(agent)
+        if command.id is not None:
+            result = {"expiresAt": iso_time(newer.expires)}
+            self._tell(connection, CommandResult(id=command.id, action=command.action, status="done", result=result))
+
+    def _note_role(self, agent: _Agent) -> None:
+        """The connections of one agent are one person: while one of them proves a supervisor, it is one."""
+        supervisor = self._passes.supervise(agent.connections)
+        if supervisor != agent.supervisor:
+            agent.supervisor = supervisor
+            agent.session.set_supervisor(supervisor)
+
+    def _warn(self, connection: str, message: ToDesk) -> None:
+        self._out.append(Tell((connection,), message))
+
+    def _end_token(self, connection: str, now: Now) -> None:
+        ended = self._connections[connection]
+        self._tell_error(ended, failure("token-expired"), now)
+        self._close(ended, POLICY_VIOLATION, "token-expired")
+
+    def _instruct(self, given: Instruct, now: Now) -> None:
+        """A command of a program; all desks of the agent see what comes of it."""
+        agent = self._agents.get(given.extension)
+        self.commands[given.command.action] += 1
+        if agent is not None and not agent.leaving and agent.tenant == given.tenant:
+            if not self._rates.take(given.extension, now):
+                agent.session.command(given.command, PROGRAM, now)
+                return
+            result = codec.failed(given.command, failure("agent-too-fast"))
+        else:
+            result = codec.failed(given.command, failure("not-logged-in"))
+        if result is not None:
+            self._out.append(Tell((PROGRAM,), result))
+
+    # Log-ins that are refused
 
     def _belongs_elsewhere(self, connection: _Connection, command: Login | Resume, now: Now) -> bool:
         if connection.agent is None or connection.agent.session.extension == command.extension:
@@ -355,6 +555,7 @@ class Hub:
         # A desk that is in, and guesses, stays in: without the LOGOUT that comes before the Error.
         self._tell(connection, *(told if connection.agent is None else told[1:]))
         self._tell(connection, codec.failed(command, failure("credentials-refused", INVALID_CREDENTIALS)))
+        self._admission.refused(connection.address, command.extension, now)
         self._count_wrong_password(connection)
 
     def _count_wrong_password(self, connection: _Connection) -> None:
@@ -369,7 +570,10 @@ class Hub:
         connection.agent = agent
         agent.connections[connection.name] = connection
         extension = agent.session.extension
-        self.timers.cancel(self, f"unattended {extension}", f"grace {extension}")
+        self.timers.cancel(self, f"grace {extension}")
+        if self._pages is not None and self._pages.waits(extension):
+            return  # until a page says that it holds the audio
+        self.timers.cancel(self, f"unattended {extension}")
         if agent.unattended:
             agent.unattended = False
             if self._settings.audio_with_page:
@@ -379,7 +583,8 @@ class Hub:
 
     def _leave_unattended(self, agent: _Agent, now: Now) -> None:
         agent.unattended = True
-        if self._settings.audio_with_page:
+        if self._pages is not None:
+            self._pages.lost(agent.session.extension, now)
             agent.session.park(now)
         else:
             agent.session.set_available(False)
@@ -416,10 +621,11 @@ class Hub:
     def _drain(self, agent: _Agent) -> None:
         for output in agent.session.outputs():
             if isinstance(output, Publish):
+                self.history.see(agent.session.extension, agent.tenant, output.event, self._now.wall)
                 if agent.connections:
                     self._out.append(Tell(tuple(agent.connections), output.event))
             elif isinstance(output, Reply):
-                if output.origin in self._connections:
+                if output.origin in self._connections or output.origin == PROGRAM:
                     self._out.append(Tell((output.origin,), output.message))
             elif isinstance(output, Finished):
                 self._forget(agent, output)
@@ -427,7 +633,11 @@ class Hub:
                 self._out.append(output)
             else:
                 self._note_route(agent, output)
-                self._out.append(output)
+                if self._pages is not None and isinstance(output, get_args(EngineRequest)):
+                    self._for_pages.append((agent.session.extension, output))
+                    self.timers.set(self, "pages", 0.0)
+                else:
+                    self._out.append(output)
 
     def _note_route(self, agent: _Agent, output: FlowOutput | EngineRequest) -> None:
         """Keep the maps by which inputs find their agent."""
@@ -451,10 +661,14 @@ class Hub:
         extension = agent.session.extension
         logger.info("= agent %s is gone: %s", masked(extension), finished.reason)
         del self._agents[extension]
+        self.history.forget(extension)
         self.timers.cancel(self, f"unattended {extension}", f"grace {extension}")
         for media in sorted(agent.media):
             del self._media[media]
-            self._out.append(CloseMedia(media))
+            if self._pages is None:
+                self._out.append(CloseMedia(media))
+        if self._pages is not None:
+            self._pages.forget(extension)
         for flow, closing in agent.flows.items():
             del self._flows[flow]
             if not closing:
@@ -462,7 +676,9 @@ class Hub:
         refused = not agent.session.verified and not agent.logging_out
         for connection in agent.connections.values():
             connection.agent = None
+            self._passes.drop(connection.name)
             if refused:
+                self._admission.refused(connection.address, extension, self._now)
                 self._count_wrong_password(connection)
         for name, command in agent.successors.items():
             if name in self._connections:
