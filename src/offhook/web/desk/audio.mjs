@@ -1,0 +1,127 @@
+// The audio of this page, as far as the desk has to do with it: permission, devices, level, quality, pictures.
+
+import { Media } from "../media.mjs";
+
+const NOT_HERE = /not in pages/;
+
+export class Audio {
+  /** @param {(input: any) => void} send @param {import("../connection.mjs").Connection} connection */
+  constructor(send, connection) {
+    this._send = send;
+    this._media = new Media(connection);
+    /** @type {HTMLMeterElement | null} */ this._meter = null;
+    this._measures = false;
+    /** @type {"unknown" | "none" | "browser"} */ this._kind = "unknown";
+    this._listen();
+  }
+
+  _listen() {
+    const hear = (/** @type {string} */ name, /** @type {(detail: any) => void} */ then) => this._media.addEventListener(name, (event) => then(/** @type {CustomEvent} */ (event).detail));
+    hear("audio", ({ held, reason }) => this._holds(held, String(reason ?? "")));
+    hear("stats", ({ dialogId, figures }) => dialogId && this._send({ type: "stats", call: dialogId, audio: figures }));
+    hear("warning", ({ dialogId, code, on }) => dialogId && this._send({ type: "warning", call: dialogId, warning: on ? code : null }));
+    hear("blocked", () => this._change({ blocked: true }));
+    hear("track", ({ dialogId }) => this._send({ type: "call", call: dialogId, change: {} }));
+    hear("local", ({ dialogId }) => this._send({ type: "call", call: dialogId, change: {} }));
+    hear("device", ({ devices, what, problem }) => {
+      if (!devices && what === "audio" && !problem) this._send({ type: "notice", notice: { level: "warning", key: "notice.device" } });
+      void this._list();
+    });
+  }
+
+  /** @param {boolean} held @param {string} reason */
+  _holds(held, reason) {
+    if (held) {
+      this._kind = "browser";
+      const { mediaDevices } = navigator;
+      this._change({ kind: "browser", elsewhere: false, video: Boolean(mediaDevices?.getUserMedia), screen: Boolean(mediaDevices?.getDisplayMedia) });
+      void this.prepare();
+    } else if (NOT_HERE.test(reason)) {
+      this._kind = "none";
+      this._change({ kind: "none", ready: false, elsewhere: false });
+    } else if (reason === "taken over") {
+      this._change({ elsewhere: true });
+      this._send({ type: "notice", notice: { level: "warning", key: "notice.audioLost" } });
+    }
+  }
+
+  /** Nobody is logged in any more. */
+  end() {
+    this._kind = "unknown";
+    this._change({ kind: "unknown", ready: false, denied: false, blocked: false, elsewhere: false, video: false, screen: false });
+  }
+
+  /** Have what a call needs, in the click that asks for it. @param {"camera" | "screen" | null} [video] */
+  async prepare(video = null) {
+    if (this._kind === "none") return;
+    try {
+      await this._media.prepare({ video });
+      if (this._kind === "browser") this._change({ ready: true, denied: false });
+      await this._list();
+    } catch (problem) {
+      const denied = /** @type {any} */ (problem)?.what === "audio";
+      if (denied) this._change({ ready: false, denied: true });
+      if (video && !denied) throw { code: "media-device" };
+    }
+  }
+
+  /** Show the camera or the screen in a call, once the gateway has agreed. @param {string} call @param {"camera" | "screen"} what */
+  async show(call, what) {
+    if (this._media.streams(call)?.shown !== what) await this._media.show(call, what);
+  }
+
+  takeOver() {
+    this._media.take();
+  }
+
+  /** In a click: what the browser held back is played now. */
+  async unblock() {
+    this._change({ blocked: false });
+    await this._media.unblock();
+  }
+
+  /** @param {Record<string, string>} change */
+  async use(change) {
+    this._change(change);
+    await this._media.use(change).catch(() => this._send({ type: "notice", notice: { level: "error", code: "media-device" } }));
+  }
+
+  /** What is seen in a call: of the other side, and of ours. @param {string} call */
+  streams(call) {
+    const found = this._kind === "browser" ? this._media.streams(call) : null;
+    if (!found) return null;
+    const moving = (/** @type {MediaStream | null} */ stream) => (stream?.getVideoTracks().some((track) => track.readyState === "live" && !track.muted) ? stream : null);
+    return { remote: moving(found.remote), local: found.shown ? moving(found.local) : null };
+  }
+
+  /** Keep that meter moving as long as it is on the page. @param {HTMLMeterElement} element */
+  meter(element) {
+    this._meter = element;
+    if (this._measures) return;
+    this._measures = true;
+    const draw = () => {
+      if (!this._meter?.isConnected) {
+        this._measures = false;
+        void this._media.meter(false);
+        return;
+      }
+      this._meter.value = Math.max(-60, Math.min(0, this._media.level(null)));
+      requestAnimationFrame(draw);
+    };
+    this._media.meter(true).then(draw, () => {
+      this._measures = false;
+    });
+  }
+
+  async _list() {
+    const named = (/** @type {MediaDeviceInfo[]} */ from) => from.map(({ deviceId, label }) => ({ id: deviceId, label: label || "?" }));
+    const lists = await Promise.all([this._media.microphones(), this._media.cameras(), this._media.speakers()]).catch(() => [[], [], []]);
+    const [microphones, cameras, speakers] = lists.map(named);
+    this._change({ microphones, cameras, speakers });
+  }
+
+  /** @param {any} change */
+  _change(change) {
+    this._send({ type: "media", change });
+  }
+}

@@ -1,0 +1,344 @@
+// The desk: the page, its connection and its audio held together. What is decided is in state.mjs and intents.mjs.
+
+import { Connection } from "../connection.mjs";
+import { Audio } from "./audio.mjs";
+import { claimsOf, Colleagues } from "./colleagues.mjs";
+import { commands } from "./intents.mjs";
+import { meaning } from "./keys.mjs";
+import { Bell, testTone } from "./sounds.mjs";
+import { chosen, initial, live, reduce } from "./state.mjs";
+import { keepPast, pastOf, remember, settings } from "./store.mjs";
+import { Messages } from "./text.mjs";
+import { patch } from "./vdom.mjs";
+import { page } from "./views/page.mjs";
+
+const LANGUAGES = [{ id: "en", label: "English" }, { id: "ar", label: "العربية" }];
+/** Seconds between two looks at the quality of a call whose audio is not in this page. */
+const STATISTICS = 5;
+
+/** Commands that need the microphone, or at least the permission. */
+const SPEAKING = new Set(["makeCall", "answerCall", "makeConsult", "makeConsultQueue", "silentMonitor"]);
+
+class Desk {
+  /** @param {Element} root */
+  constructor(root) {
+    this.root = root;
+    const { extension = "", microphone = "", speaker = "", camera = "", ...ui } = settings();
+    this.state = initial(ui);
+    this.state = reduce(this.state, { type: "media", change: { microphone, speaker, camera } });
+    this.state = reduce(this.state, { type: "login", change: { extension } });
+    this.state.now = Date.now();
+    this.password = "";
+    this.token = takeToken();
+    this.connection = this.connect();
+    this.audio = new Audio((input) => this.send(input), this.connection);
+    this.colleagues = new Colleagues((input) => this.send(input), this.token);
+    this.bell = new Bell();
+    this.messages = new Messages({});
+    this.rendering = false;
+    /** @type {string | undefined} */ this.opener = undefined;
+    this.commands = 0;
+    this.ticks = 0;
+    this.tools = {
+      login: () => this.login(), logout: () => this.logout(), password: () => this.password,
+      typePassword: (/** @type {string} */ text) => { this.password = text; },
+      remember: (/** @type {any} */ change) => { remember(change); this.send({ type: "ui", change }); },
+      languages: LANGUAGES, speak: (/** @type {string} */ language) => this.speak(language),
+      allow: () => this.audio.prepare(), takeOver: () => this.audio.takeOver(), unblock: () => this.audio.unblock(),
+      use: (/** @type {any} */ change) => { remember(change); void this.audio.use(change); },
+      testTone: () => this.testTone(), meter: (/** @type {HTMLMeterElement} */ element) => this.audio.meter(element),
+      streams: (/** @type {string} */ call) => this.audio.streams(call),
+    };
+  }
+
+  async start() {
+    await this.speak(new URLSearchParams(location.search).get("lang") || this.state.ui.language || navigator.language, false);
+    const { microphone, camera, speaker } = this.state.media;
+    if (microphone || camera || speaker) void this.audio.use({ ...(microphone ? { microphone } : {}), ...(camera ? { camera } : {}), ...(speaker ? { speaker } : {}) });
+    document.addEventListener("keydown", (event) => this.key(event));
+    setInterval(() => this.tick(), 1000);
+    addEventListener("beforeunload", (event) => {
+      if (live(this.state).length) event.preventDefault();
+    });
+    this.render();
+    this.focus(this.state.login.extension ? "#password" : "#extension");
+    const { extension } = claimsOf(this.token);
+    if (typeof extension !== "string") return;
+    this.send({ type: "login", change: { extension } });
+    await this.login();
+  }
+
+  /** @param {any} input */
+  send(input) {
+    const before = this.state;
+    this.state = reduce(before, input.type === "message" ? { ...input, now: Date.now() } : input);
+    if (this.state === before || this.rendering) return;
+    this.rendering = true;
+    queueMicrotask(() => {
+      this.rendering = false;
+      this.render();
+      this.follow(before);
+    });
+  }
+
+  render() {
+    const { ui } = this.state;
+    const root = document.documentElement;
+    if (root.dataset.theme !== ui.theme) root.dataset.theme = ui.theme;
+    const focused = document.activeElement;
+    const card = focused?.closest("article[data-call]");
+    const opener = this.opener;
+    patch(this.root, page({ state: this.state, messages: this.messages, send: (input) => this.send(input), act: (intent) => void this.act(intent), tools: this.tools }));
+    if (focused && !focused.isConnected) this.refocus(/** @type {HTMLElement | null} */ (card), opener);
+    this.speakAloud();
+    this.title();
+  }
+
+  /** What had the focus is gone: its call keeps it, or the calls. @param {HTMLElement | null} card @param {string} [opener] */
+  refocus(card, opener) {
+    if (!this.state.agent) return this.focus("#extension");
+    if (this.state.ui.help) return;
+    const button = card?.isConnected && opener ? card.querySelector(`[data-do="${opener}"]`) : null;
+    const to = button ?? (card?.isConnected ? card : document.getElementById("main"));
+    /** @type {HTMLElement | null} */ (to)?.focus({ preventScroll: true });
+  }
+
+  /** @param {string} selector */
+  focus(selector) {
+    const found = /** @type {HTMLElement | null} */ (document.querySelector(selector));
+    found?.focus();
+    return found;
+  }
+
+  /** What has to be done once the page shows the new state. @param {import("./state.mjs").State} before */
+  follow(before) {
+    const { state } = this;
+    if (state.agent && !before.agent) {
+      this.password = "";
+      remember({ extension: state.agent.extension });
+      this.send({ type: "history", history: pastOf(state.agent.extension) });
+      this.focus("#main");
+    }
+    if (!state.agent && before.agent) {
+      this.audio.end();
+      this.focus("#password");
+    }
+    if (state.agent && state.history !== before.history) keepPast(state.agent.extension, state.history);
+    for (const [call, panel] of Object.entries(state.ui.panels)) {
+      const was = before.ui.panels[call];
+      if (panel && panel.name !== "closed" && panel.name !== was?.name) {
+        this.opener = panel.name;
+        this.focus(`article[data-call="${CSS.escape(call)}"] [data-panel="${panel.name}"] :is(input:not([type=radio]), .digit)`);
+      }
+    }
+    this.colleagues.look(state.agent !== null && state.ui.tab === "supervise");
+    const rings = state.calls.some((call) => call.phase === "ringing");
+    this.bell.ring(rings && state.ui.ringer, state.media.speaker);
+  }
+
+  speakAloud() {
+    if (!this.state.said.length) return;
+    for (const each of this.state.said) {
+      const line = document.createElement("p");
+      line.textContent = this.messages.text(each.key, each.values);
+      document.getElementById(each.urgent ? "urgent" : "polite")?.append(line);
+      setTimeout(() => line.remove(), 7000);
+    }
+    this.state = reduce(this.state, { type: "said", upTo: this.state.serial });
+  }
+
+  title() {
+    const rings = this.state.calls.find((call) => call.phase === "ringing");
+    const app = this.messages.text("app");
+    const title = rings ? `${this.messages.text("phase.ringing")}: ${rings.number} – ${app}` : this.state.agent ? `${this.state.agent.extension} – ${app}` : app;
+    if (document.title !== title) document.title = title;
+  }
+
+  // ------------------------------------------------------------------------------------------ commands
+
+  /** @param {import("./intents.mjs").Intent} intent */
+  async act(intent) {
+    const steps = commands(this.state, intent);
+    const shown = intent.media === "video" || (intent.stream === "video" && intent.on) ? "camera" : intent.stream && intent.on ? "screen" : null;
+    if (shown || steps.some((step) => SPEAKING.has(step.action))) {
+      try {
+        await this.audio.prepare(shown); // in the click: a browser lets nobody ask later
+      } catch (problem) {
+        return this.send({ type: "notice", notice: { level: "error", code: /** @type {any} */ (problem).code, call: intent.call ?? null } });
+      }
+    }
+    for (const step of steps) {
+      if (!(await this.command(step))) return;
+    }
+    const call = intent.call ?? chosen(this.state)?.id ?? "";
+    if (!steps.length) return;
+    if (intent.do === "convert" && shown) void this.audio.show(call, shown).catch(() => undefined);
+    if (intent.do === "dial") this.send({ type: "ui", change: { number: "" } });
+    if (intent.do === "digits") this.noteDigit(call, intent.digit ?? "");
+    if (intent.do === "transfer" || intent.do === "consult") this.send({ type: "panel", call, panel: null });
+    if (intent.do === "whisper") {
+      const now = this.state.calls.find((each) => each.id === call)?.listening;
+      this.send({ type: "call", call, change: { listening: now === "whisper" ? "listen" : "whisper" } });
+    }
+  }
+
+  /** @param {string} call @param {string} digit */
+  noteDigit(call, digit) {
+    const sent = this.state.calls.find((each) => each.id === call)?.digits ?? "";
+    this.send({ type: "call", call, change: { digits: (sent + digit).slice(-24) } });
+  }
+
+  /** Whether it was done. @param {import("./intents.mjs").Step} step */
+  async command({ action, parameter, call, number }) {
+    const id = String((this.commands += 1));
+    this.send({ type: "asked", id, action, call });
+    try {
+      const result = await this.connection.command(action, parameter);
+      this.send({ type: "settled", id, action, call });
+      return result ?? true;
+    } catch (error) {
+      const code = /** @type {any} */ (error)?.code;
+      this.send({ type: "settled", id, action, call, number, error: { code: typeof code === "string" ? code : "other" } });
+      return null;
+    }
+  }
+
+  async login() {
+    const { extension, pending } = this.state.login;
+    if (pending) return;
+    if (!extension.trim() || !(this.password || this.token)) {
+      this.send({ type: "login", change: { code: "empty" } });
+      this.focus(extension.trim() ? "#password" : "#extension");
+      return;
+    }
+    this.send({ type: "login", change: { pending: true, code: null } });
+    try {
+      await this.connection.open();
+      await this.connection.login(extension.trim(), this.password || undefined);
+      this.send({ type: "login", change: { pending: false } });
+    } catch (error) {
+      const code = /** @type {any} */ (error)?.code;
+      this.send({ type: "login", change: { pending: false, code: typeof code === "string" ? code : "other" } });
+    }
+  }
+
+  connect() {
+    const url = new URL("../cti", location.href);
+    url.search = url.hash = "";
+    const connection = new Connection(url, this.token ? { token: this.token } : {});
+    connection.addEventListener("message", (event) => this.send({ type: "message", message: /** @type {CustomEvent} */ (event).detail }));
+    connection.addEventListener("state", () => this.send({ type: "connection", state: connection.state }));
+    return connection;
+  }
+
+  async logout() {
+    await this.command({ action: "logout", parameter: { reasonCode: "Logged Out" } });
+    this.connection.close();
+    this.send({ type: "login", change: { code: null } });
+  }
+
+  // ------------------------------------------------------------------------------------------ the keyboard
+
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    if (event.defaultPrevented || !this.state.agent) return;
+    const target = /** @type {HTMLElement} */ (event.target);
+    const typing = target.matches("input:not([type=checkbox]):not([type=radio]), select, textarea");
+    const does = meaning(event);
+    if (does === "close" && !this.state.ui.help) return this.close(target);
+    if (typing || this.state.ui.help || !this.state.ui.shortcuts || event.repeat) return;
+    const plain = !event.ctrlKey && !event.altKey && !event.metaKey;
+    if (plain && /^[0-9*#+]$/.test(event.key)) this.digit(event.key);
+    else if (does) this.shortcut(does);
+    else return;
+    event.preventDefault();
+  }
+
+  /** @param {HTMLElement} target */
+  close(target) {
+    const call = target.closest("article[data-call]")?.getAttribute("data-call") ?? chosen(this.state)?.id;
+    if (call && this.state.ui.panels[call]) this.send({ type: "panel", call, panel: null });
+    else if (this.state.notices.length) this.send({ type: "dismiss", id: this.state.notices[this.state.notices.length - 1].id });
+    else target.blur();
+  }
+
+  /** @param {string} digit */
+  digit(digit) {
+    const call = chosen(this.state);
+    if (call && this.state.ui.panels[call.id]?.name === "keypad") void this.act({ do: "digits", call: call.id, digit });
+    else this.send({ type: "ui", change: { tab: "dial", number: (this.state.ui.number + digit).slice(0, 128) } });
+  }
+
+  /** @param {string} does */
+  shortcut(does) {
+    if (does === "help") return this.send({ type: "ui", change: { help: true } });
+    if (does === "number") {
+      this.send({ type: "ui", change: { tab: "dial" } });
+      return queueMicrotask(() => this.focus("#number"));
+    }
+    if (does === "next") return this.next();
+    const rings = does === "answer" || does === "reject" ? live(this.state).find((each) => each.phase === "ringing") : null;
+    const call = rings ?? chosen(this.state);
+    if (!call) return;
+    if (does === "keypad" || does === "transfer" || does === "consult") return this.openPanel(call, does);
+    void this.act({ do: does, call: call.id });
+  }
+
+  /** @param {import("./state.mjs").Call} call @param {"keypad" | "transfer" | "consult"} name */
+  openPanel(call, name) {
+    const card = document.querySelector(`article[data-call="${CSS.escape(call.id)}"]`);
+    const button = /** @type {HTMLElement | null} */ (card?.querySelector(`.actions [data-do="${name}"]`));
+    if (!button) return;
+    if (button.getAttribute("aria-expanded") === "true") /** @type {HTMLElement | null} */ (card?.querySelector(`[data-panel="${name}"] :is(input:not([type=radio]), .digit)`))?.focus();
+    else button.click();
+  }
+
+  next() {
+    const calls = live(this.state);
+    if (!calls.length) return;
+    const at = calls.findIndex((each) => each.id === chosen(this.state)?.id);
+    const call = calls[(at + 1) % calls.length];
+    this.send({ type: "choose", call: call.id });
+    this.focus(`article[data-call="${CSS.escape(call.id)}"]`);
+  }
+
+  // ------------------------------------------------------------------------------------------ the rest
+
+  /** @param {string} language @param {boolean} [keep] */
+  async speak(language, keep = true) {
+    const wanted = LANGUAGES.find((each) => language.toLowerCase().startsWith(each.id))?.id ?? "en";
+    const load = async (/** @type {string} */ name) => (await fetch(new URL(`messages/${name}.json`, import.meta.url))).json();
+    const [english, own] = await Promise.all([load("en"), wanted === "en" ? {} : load(wanted)]);
+    this.messages = new Messages(english, own);
+    document.documentElement.lang = this.messages.language;
+    document.documentElement.dir = this.messages.direction;
+    if (keep) remember({ language: wanted });
+    this.send({ type: "ui", change: { language: wanted } });
+  }
+
+  async testTone() {
+    this.send({ type: "media", change: { testing: true } });
+    await testTone(this.state.media.speaker).catch(() => undefined);
+    this.send({ type: "media", change: { testing: false } });
+  }
+
+  tick() {
+    this.send({ type: "tick", now: Date.now() });
+    this.ticks += 1;
+    if (this.ticks % STATISTICS || this.state.media.kind === "browser" || this.state.connection !== "open") return;
+    for (const call of live(this.state)) {
+      // Asked in silence: that a call has no statistics is nobody's trouble.
+      if (call.phase === "active") this.connection.command("getStats", { dialogId: call.id }).catch(() => undefined);
+    }
+  }
+}
+
+/** The token with which a program opened this page (`#token=...`); it does not stay in the address. */
+function takeToken() {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token") ?? "";
+  if (token) history.replaceState(null, "", location.pathname + location.search);
+  return token;
+}
+
+const root = document.getElementById("desk");
+if (root) void new Desk(root).start();

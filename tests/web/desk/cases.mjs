@@ -1,0 +1,218 @@
+// What the pure parts of the desk do: state, intents, texts, keys. Run in a page by test_pure.py, a test each; or by hand:
+// node -e 'import("./tests/web/desk/cases.mjs").then((all) => all.run("../../../src/offhook/web/desk/"))'
+
+const NOW = 1_800_000_000_000;
+
+function equal(found, wanted) {
+  const [a, b] = [JSON.stringify(found), JSON.stringify(wanted)];
+  if (a !== b) throw new Error(`${a} is not ${b}`);
+}
+
+const load = async (base) => {
+  const [state, intents, text, keys] = await Promise.all(["state", "intents", "text", "keys"].map((name) => import(`${base}${name}.mjs`)));
+  return { ...state, ...intents, ...text, ...keys };
+};
+
+function dialogOf(id, state = "ACTIVE", more = {}) {
+  return {
+    id, fromAddress: "5551", dialedNumber: "800", customerNumber: "5551", ani: "5551", callType: "OTHER_IN", queueName: null, state, isCallEnded: 0,
+    callEndReason: null, callVariables: { CallVariable: [] }, mediaType: "audio",
+    participants: [{ mediaAddress: "1000", state, mute: false, startTime: new Date(NOW).toISOString(), actions: { action: [] } }], ...more,
+  };
+}
+const heard = (event, dialog, now = NOW) => ({ type: "message", now, message: { event, response: { dialog } } });
+const LOGIN = { type: "message", now: NOW, message: { event: "agentInfo", response: { state: "LOGIN", extension: "1000", loginId: "1000" } } };
+const play = ({ initial, reduce }, ...inputs) => [{ type: "connection", state: "open" }, LOGIN, ...inputs].reduce(reduce, initial());
+const error = (response) => ({ type: "message", now: NOW, message: { event: "Error", response: { type: "generalError", dialogId: null, ...response } } });
+const shape = (state) => state.calls.map((call) => `${call.kind} ${call.way} ${call.phase} ${call.number}`);
+const saidKeys = (state) => state.said.map((each) => each.key);
+const HELD = heard("dialogState", dialogOf("a", "HELD"));
+const CONSULT = (state) => heard("ConsultCall", dialogOf("c", state, { callType: "CONSULT", fromAddress: "1000", dialedNumber: "1002", customerNumber: "1002" }));
+
+export const cases = {
+  "an inbound call rings, is answered, held and ends": (desk) => {
+    const ringing = play(desk, heard("newInboundCall", dialogOf("a", "ALERTING", { queueName: "support" })));
+    equal(shape(ringing), ["call in ringing 5551"]);
+    equal(ringing.said.at(-1).urgent, true);
+    equal(ringing.said.at(-1).key, "say.ringingQueue");
+    const active = desk.reduce(ringing, heard("dialogState", dialogOf("a"), NOW + 3000));
+    equal([active.calls[0].phase, active.calls[0].answered], ["active", NOW]);
+    const ended = desk.reduce(active, heard("dialogState", dialogOf("a", "DROPPED", { callEndReason: "NORMAL_CLEARING", isCallEnded: 1 }), NOW + 10_000));
+    equal([ended.calls[0].phase, ended.history.length, ended.history[0].seconds], ["ended", 1, 10]);
+    equal(desk.reduce(ended, { type: "tick", now: NOW + 10_000 + desk.LINGER }).calls, []);
+  },
+  "an outbound call shows the number that was dialled": (desk) => {
+    const state = play(desk, heard("outboundDialing", dialogOf("a", "INITIATING", { fromAddress: "1000", dialedNumber: "9196", callType: "OUT" })));
+    equal(shape(state), ["call out dialing 9196"]);
+  },
+  "an outbound call that was refused keeps its reason": (desk) => {
+    const state = play(desk,
+      heard("outboundDialing", dialogOf("a", "INITIATING", { fromAddress: "1000" })),
+      heard("dialogState", dialogOf("a", "DROPPED", { callEndReason: "USER_BUSY" })),
+      error({ code: "USER_BUSY", dialogId: "a" }));
+    equal([state.calls[0].reason, state.calls[0].refusal, state.notices.length], ["USER_BUSY", "USER_BUSY", 0]);
+  },
+  "a consult is about the call that was held for it": (desk) => {
+    const state = play(desk, HELD, CONSULT("INITIATING"));
+    equal([state.calls[1].kind, state.calls[1].way, state.calls[1].about], ["consult", "out", "a"]);
+    equal(desk.partner(state, state.calls[0]).id, "c");
+    equal(desk.partner(state, state.calls[1]).id, "a");
+  },
+  "of two held calls a consult is about the one that was named": (desk) => {
+    const state = play(desk, HELD, heard("dialogState", dialogOf("b", "HELD"), NOW + 1), { type: "asked", id: "1", action: "makeConsult", call: "a" }, CONSULT("INITIATING"));
+    equal(state.calls.at(-1).about, "a");
+  },
+  "who is consulted has nothing to complete": (desk) => {
+    const state = play(desk, heard("ConsultCall", dialogOf("c", "ALERTING", { callType: "CONSULT", ani: "1001" })), heard("ConsultCall", dialogOf("c", "ACTIVE", { callType: "CONSULT", ani: "1001" })));
+    equal(shape(state), ["consult in active 1001"]);
+    equal(desk.commands(state, { do: "complete", call: "c" }), []);
+  },
+  "a transfer passes a call on, a new dialog takes it over": (desk) => {
+    const state = play(desk, heard("ConsultCall", dialogOf("c", "ACTIVE", { callType: "CONSULT", ani: "1001" })),
+      heard("ConsultCall", dialogOf("c", "DROPPED", { callType: "CONSULT", callEndReason: "ATTENDED_TRANSFER" })),
+      heard("dialogState", dialogOf("a", "ACTIVE", { callType: "CONSULT_TRANSFER" })));
+    equal(shape(state), ["consult in ended 1001", "call in active 5551"]);
+    equal(state.calls[0].goesOn, true);
+  },
+  "in a conference what counts is one's own entry": (desk) => {
+    const own = { mediaAddress: "1000", state: "HELD", mute: true, startTime: "", actions: { action: [] } };
+    const others = [{ ...own, mediaAddress: "5551", state: "ACTIVE", mute: false }, { ...own, mediaAddress: "1002" }];
+    const state = play(desk, heard("dialogState", dialogOf("a", "ACTIVE", { callType: "CONFERENCE", participants: [own, ...others] })));
+    equal([state.calls[0].kind, state.calls[0].phase, state.calls[0].muted], ["conference", "held", true]);
+    equal(state.calls[0].members.map((each) => `${each.number} ${each.phase} ${each.muted}`), ["5551 active false", "1002 held true"]);
+  },
+  "a dialog that goes on under the same id comes back": (desk) => {
+    const state = play(desk, heard("dialogState", dialogOf("a", "ACTIVE", { callType: "MONITORING", fromAddress: "1000", dialedNumber: "1001" })),
+      heard("dialogState", dialogOf("a", "DROPPED", { callEndReason: "BARGE_CONFERENCE" })),
+      heard("dialogState", dialogOf("a", "ACTIVE", { callType: "CONFERENCE" })));
+    equal([state.calls.length, state.calls[0].kind], [1, "conference"]);
+  },
+  "a snapshot ends what is gone and shows what is there": (desk) => {
+    const message = { event: "snapshot", response: { registration: "IN_SERVICE", dialogs: [dialogOf("b", "ALERTING")] } };
+    const state = play(desk, heard("dialogState", dialogOf("a")), { type: "message", now: NOW, message });
+    equal(shape(state), ["call in ended 5551", "call in ringing 5551"]);
+    equal(state.registration, "IN_SERVICE");
+  },
+  "the same error is told once": (desk) => {
+    const state = play(desk, heard("dialogState", dialogOf("a")), error({ code: "hold-refused", dialogId: "a" }), { type: "settled", id: "1", action: "holdCall", call: "a", error: { code: "hold-refused" } });
+    equal(state.notices.map((each) => each.code), ["hold-refused"]);
+    equal(desk.reduce(state, { type: "dismiss", id: state.notices[0].id }).notices, []);
+  },
+  "a refused login says why and logs nobody in": (desk) => {
+    const state = [{ type: "connection", state: "open" }, { type: "login", change: { pending: true } }, error({ type: "subscriptionFailed", code: "credentials-refused" })].reduce(desk.reduce, desk.initial());
+    equal([state.agent, state.login.pending, state.login.code], [null, false, "credentials-refused"]);
+  },
+  "a server that is not reached yet logs in when it is": (desk) => {
+    const state = [{ type: "login", change: { pending: true } }, error({ type: "networkIssue", code: "unreachable" }), LOGIN].reduce(desk.reduce, desk.initial());
+    equal([state.agent.extension, state.login.code], ["1000", null]);
+  },
+  "a connection that is lost is told, one that is closed logs out": (desk) => {
+    const lost = play(desk, { type: "connection", state: "resuming" });
+    equal([saidKeys(lost).at(-1), lost.agent.extension], ["say.connectionLost", "1000"]);
+    equal(saidKeys(desk.reduce(lost, { type: "connection", state: "open" })).at(-1), "say.connectionBack");
+    equal(desk.reduce(lost, { type: "connection", state: "closed" }).agent, null);
+    equal(desk.reduce(lost, error({ code: "resume-failed" })).login.code, "resume-failed");
+  },
+  "logging out leaves nothing of the agent": (desk) => {
+    const state = play(desk, heard("dialogState", dialogOf("a")), { type: "ui", change: { number: "123" } }, { type: "message", now: NOW, message: { event: "agentInfo", response: { state: "LOGOUT" } } });
+    equal([state.agent, state.calls, state.history, state.ui.number], [null, [], [], ""]);
+  },
+  "keys are about the call that is spoken to, or was chosen": (desk) => {
+    const two = play(desk, HELD, heard("dialogState", dialogOf("b")));
+    equal(desk.chosen(two).id, "b");
+    equal(desk.chosen(desk.reduce(two, { type: "choose", call: "a" })).id, "a");
+  },
+  "resuming one call holds the other first": (desk) => {
+    const state = play(desk, HELD, heard("dialogState", dialogOf("b")));
+    equal(desk.commands(state, { do: "retrieve", call: "a" }).map((step) => [step.action, step.parameter.dialogId]), [["holdCall", "b"], ["retrieveCall", "a"]]);
+  },
+  "swapping turns to the one that waits, either way": (desk) => {
+    const state = play(desk, HELD, CONSULT("ACTIVE"));
+    for (const call of ["a", "c"]) equal(desk.commands(state, { do: "swap", call }).map((step) => step.parameter.dialogId), ["c", "a"]);
+    const turned = [heard("dialogState", dialogOf("a")), CONSULT("HELD")].reduce(desk.reduce, state);
+    equal(desk.commands(turned, { do: "swap", call: "a" }).map((step) => step.parameter.dialogId), ["a", "c"]);
+  },
+  "a consult that rings can be neither completed nor joined": (desk) => {
+    const state = play(desk, HELD, CONSULT("INITIATED"));
+    equal(desk.commands(state, { do: "complete", call: "c" }), []);
+    equal(desk.commands(state, { do: "conference", call: "c" }), []);
+    const up = desk.reduce(state, CONSULT("ACTIVE"));
+    equal(desk.commands(up, { do: "complete", call: "c" }).map((step) => step.action), ["consultTransfer"]);
+    equal(desk.commands(up, { do: "conference", call: "a" }).map((step) => step.action), ["conference_consult"]);
+  },
+  "what cannot be done gives no command": (desk) => {
+    const ringing = play(desk, heard("newInboundCall", dialogOf("a", "ALERTING")));
+    for (const name of ["hold", "retrieve", "mute", "transfer", "consult", "digits", "whisper", "barge", "drop", "swap", "hangup"]) equal(desk.commands(ringing, { do: name, number: "1", digit: "1" }), []);
+    equal(desk.commands(play(desk), { do: "hold" }), []);
+    equal(desk.commands(play(desk), { do: "dial", number: "  " }), []);
+    const active = play(desk, heard("dialogState", dialogOf("a")));
+    equal(desk.commands(active, { do: "digits", digit: "1;2" }), []);
+  },
+  "transfers go to a number or a queue": (desk) => {
+    const state = play(desk, heard("dialogState", dialogOf("a")));
+    equal(desk.commands(state, { do: "transfer", number: "10 02" })[0].parameter, { dialogId: "a", numberToTransfer: "1002" });
+    equal(desk.commands(state, { do: "consult", number: "800", queue: "sales" })[0].parameter, { dialogId: "a", numberToTransfer: "800", queue: "sales", queueType: "NAME" });
+  },
+  "video of both sides is kept apart": (desk) => {
+    const told = (eventRequest, status = "success") => ({ type: "message", now: NOW, message: { event: "mediaConversion", status, dialog: { id: "a", eventRequest, stream: "video", streamStatus: "on" } } });
+    const state = play(desk, heard("dialogState", dialogOf("a")), told("local"), told("remote"));
+    equal([state.calls[0].sends.video, state.calls[0].receives.video], [true, true]);
+    equal(desk.reduce(state, told("local", "error")).notices[0].code, "cannot-convert");
+  },
+  "the quality of audio is a word of three": (desk) => {
+    const band = (mos, warning = null) => desk.quality({ mos, packetsReceived: 90, packetsLost: 10 }, warning)?.band;
+    equal([band(4.2), band(3.4), band(2), band(4.2, "loss"), band(null)], ["good", "fair", "poor", "fair", undefined]);
+    equal(desk.quality({ mos: 4, packetsReceived: 90, packetsLost: 10 }, null).loss, 10);
+  },
+  "what a desk is sent is bounded": (desk) => {
+    const many = Array.from({ length: 300 }, (_, at) => heard("dialogState", dialogOf(`n${at}`)));
+    equal(play(desk, ...many).calls.length, 40);
+    const variables = { CallVariable: Array.from({ length: 500 }, (_, at) => ({ name: `v${at}`, value: "x".repeat(100_000) })) };
+    const { calls } = play(desk, heard("newInboundCall", dialogOf("a", "ALERTING", { callVariables: variables })));
+    equal([calls[0].variables.length, calls[0].variables[0].value.length <= 401], [64, true]);
+  },
+  "rubbish from the socket changes nothing": (desk) => {
+    const before = play(desk);
+    for (const message of [null, 1, "x", [], {}, { event: "dialogState" }, { event: "x" }, { event: "callStats", response: {} }, { event: "dialogState", response: { dialog: {} } }, { event: "newInboundCall", response: { dialog: { id: 1, state: "ALERTING", participants: "no", callVariables: { CallVariable: [null, 3, { name: {}, value: [] }] } } } }]) {
+      const after = desk.reduce(before, { type: "message", now: NOW, message });
+      equal(after.calls.length <= 1, true);
+    }
+  },
+  "texts of others lose what could harm": (desk) => {
+    equal(desk.clean("a\u202eb\u0000c\nd\u200f"), "a b c d");
+    equal(Array.from(desk.clean("x".repeat(10_000))).length, 81);
+    equal(desk.clean("o" + "\u0301".repeat(50)), "o\u0301\u0301\u0301");
+    equal(desk.clean("محمد 😀"), "محمد 😀");
+    equal([desk.clean(null), desk.clean(7), desk.clean({})], ["", "", ""]);
+  },
+  "numbers are dialled without the marks that people write": (desk) => {
+    equal(desk.dialable(" +49 (89) 123-45/67 "), "+49891234567");
+    equal(desk.dialable("tel:+1.555.0100"), "+15550100");
+    equal(desk.dialable("٠١٢٣"), "0123");
+    equal([desk.dialable("800-support"), desk.dialable("alice.b"), desk.dialable("*44")], ["800-support", "alice.b", "*44"]);
+  },
+  "spans of time are short": (desk) => {
+    equal([0, 7, 754, 3723, -5, NaN].map(desk.duration).slice(0, 5), ["0:00", "0:07", "12:34", "1:02:03", "0:00"]);
+  },
+  "messages fall back to English, values are filled in once": (desk) => {
+    const messages = new desk.Messages({ a: "{x} and {y}", "n.one": "one", n: "{count} calls" }, { b: "ب", "@language": "ar", "@direction": "rtl" });
+    equal([messages.text("a", { x: "{y}", y: "2" }), messages.text("b"), messages.text("nothing"), messages.direction], ["{y} and 2", "ب", "nothing", "rtl"]);
+  },
+  "a single key has a meaning, with others pressed it has none": (desk) => {
+    const key = (key, more = {}) => desk.meaning({ key, shiftKey: false, ctrlKey: false, altKey: false, metaKey: false, ...more });
+    equal([key("a"), key("A"), key("h"), key("?"), key("Escape"), key("z")], ["answer", "answer", "toggleHold", "help", "close", null]);
+    equal([key("E", { shiftKey: true }), key("e"), key("a", { ctrlKey: true }), key("ش", { code: "KeyA" })], ["hangup", null, null, "answer"]);
+  },
+};
+
+/** @param {string} base */
+export async function run(base, name = null) {
+  const desk = await load(base);
+  for (const each of name === null ? Object.keys(cases) : [name]) {
+    try {
+      cases[each](desk);
+    } catch (problem) {
+      throw new Error(`${each}: ${problem.message}`);
+    }
+  }
+}

@@ -1,0 +1,75 @@
+"""The desk with the audio in its own page: quality, level, devices, and another window that takes the audio over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import expect
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+Stage = Any  # of conftest.py, which test files cannot import
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def sounding(browser: Browser, staged: Any) -> AsyncIterator[Stage]:
+    async with staged(browser, media="browser") as stage:
+        yield stage
+        assert stage.problems() == []
+
+
+async def until(desk: Any, condition: str) -> None:
+    """Until a condition holds in the page; asked from here, for the page's policy lets nobody evaluate texts in it."""
+    async with asyncio.timeout(10):
+        while not await desk.page.evaluate(condition):
+            await asyncio.sleep(0.05)
+
+
+async def test_a_call_with_audio_is_measured(sounding: Stage) -> None:
+    alice = await sounding.desk("1000", permissions=["microphone", "camera"])
+    bob = await sounding.desk("1001", permissions=["microphone", "camera"])
+    for desk in (alice, bob):
+        await desk.page.get_by_role("tab", name="Settings").click()
+        await expect(desk.page.get_by_label("Microphone", exact=True)).to_be_visible()
+    # Chromium's own microphone beeps once a second.
+    await until(bob, "document.getElementById('level').value > -50")
+    await alice.page.get_by_role("tab", name="Dial").click()
+    await alice.dial("1001")
+    await bob.press(bob.card("1000", "ringing"), "Answer")
+    await alice.card("1001", "active").wait_for()
+    await expect(alice.card("1001").locator("[data-quality]")).to_be_visible(timeout=15_000)
+    await expect(bob.card("1000").locator("[data-quality]")).to_be_visible(timeout=15_000)
+    await alice.press(alice.card("1001"), "Hold")
+    await alice.card("1001", "held").wait_for()
+    await alice.press(alice.card("1001"), "Resume")
+    await alice.card("1001", "active").wait_for()
+
+
+async def test_the_camera_is_turned_on_and_off(sounding: Stage) -> None:
+    """One's own side: the development switch hands on audio alone."""
+    alice = await sounding.desk("1000", permissions=["microphone", "camera"])
+    bob = await sounding.desk("1001", permissions=["microphone", "camera"])
+    await alice.dial("1001")
+    await bob.press(bob.card("1000", "ringing"), "Answer")
+    await alice.card("1001", "active").wait_for()
+    await alice.press(alice.card("1001"), "Camera")
+    await expect(alice.card("1001").get_by_label("Your video")).to_be_visible()
+    await alice.press(alice.card("1001"), "Camera off")
+    await expect(alice.card("1001").get_by_label("Your video")).to_have_count(0)
+
+
+async def test_another_window_takes_the_audio_and_gives_it_back(sounding: Stage) -> None:
+    first = await sounding.desk("1000", permissions=["microphone"])
+    second = await sounding.desk("1000", permissions=["microphone"])
+    await expect(first.page.locator(".notice.warning")).to_contain_text("Another window has taken over the audio")
+    await first.page.get_by_role("tab", name="Settings").click()
+    await first.page.get_by_role("button", name="Bring the audio here").click()
+    await expect(second.page.locator(".notice.warning")).to_contain_text("Another window has taken over the audio")
+    await expect(first.page.get_by_role("button", name="Bring the audio here")).to_have_count(0)
