@@ -4,30 +4,35 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format units scenarios docs bench-parse fuzz clean
+.PHONY: demo test check format units scenarios stories docs bench-parse fuzz clean
 
 demo: $(READY)  ## the main job on the embedded switch, by itself
 	$(BIN)/offhook demo --once
 
 test: $(READY)  ## every test
-	$(BIN)/python -m pytest -q -n 2 -m "not scenario"
+	$(BIN)/python -m pytest -q -n 2 -m "not scenario and not browser"
 	$(BIN)/python -m pytest -q -n 2 -m scenario
+	$(BIN)/python -m pytest -q -m browser
 
 check: $(READY)  ## what one runs all day: format, lint, types, architecture, units
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -x -n 2 -m "not scenario"
+	OFFHOOK_STEPS=20000 $(BIN)/python -m pytest -q -x -n 2 -m "not scenario and not browser"
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 units: $(READY)
-	$(BIN)/python -m pytest -q -n 2 -m "not scenario"
+	$(BIN)/python -m pytest -q -n 2 -m "not scenario and not browser"
 
 scenarios: $(READY)
 	$(BIN)/python -m pytest -q -n 2 -m scenario
+
+stories: $(READY)  ## the stories on every server there is, and the table of them (OFFHOOK_FREESWITCH, OFFHOOK_SLOW=1)
+	-$(BIN)/python -m pytest -q tests/scenarios/stories
+	$(BIN)/python docs/stories.py
 
 docs: $(READY)  ## the generated parts of docs/
 	$(BIN)/python docs/generate.py

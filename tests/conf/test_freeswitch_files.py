@@ -84,6 +84,8 @@ SETTINGS = {
     "confirm-blind-transfer": "true",
     "inbound-use-callid-as-uuid": "false",
     "context": "offhook-refuse",
+    "enable-chat": "false",
+    "channel-xml-fetch-on-nightmare-transfer": "true",
 }
 
 
@@ -102,13 +104,131 @@ def test_legs_to_agents_carry_no_header_but_ours() -> None:
             assert ("set", "sip_copy_custom_headers=false") in actions, extension.get("name")
 
 
+def extensions() -> dict[str, ElementTree.Element]:
+    found = parsed(CONF / "dialplan" / "offhook.xml").iter("extension")
+    return {extension.get("name") or "": extension for extension in found}
+
+
+def actions_of(extension: str) -> list[tuple[str | None, str | None]]:
+    return [(action.get("application"), action.get("data")) for action in extensions()[extension].iter("action")]
+
+
+def matches(extension: str, field: str, value: str) -> bool:
+    """Whether the extension's condition on that field fits (PCRE and `re` agree on these)."""
+    (condition,) = (each for each in extensions()[extension].iter("condition") if each.get("field") == field)
+    return re.search(condition.get("expression") or "", value) is not None
+
+
 def test_recovering_a_call_that_is_gone_is_481() -> None:
-    (found,) = (
-        extension
-        for extension in parsed(CONF / "dialplan" / "offhook.xml").iter("extension")
-        if extension.get("name") == "offhook-recover"
+    assert actions_of("offhook-recover") == [("respond", "481 Call Does Not Exist")]
+
+
+def test_a_number_is_looked_at_before_anything_else() -> None:
+    first, second, *_ = extensions()
+    assert first == "offhook-number" and second == "offhook-caller-name"
+    for number in ("${system(x)}", "1 XML default", "a,b", "1{x=1}", "a'b", "", "1" * 65, "1\n", "*44;x", "1@h", "%2A"):
+        assert matches("offhook-number", "destination_number", number) == (number != "1\n"), number
+    for number in ("1001", "*441001", "0-support", "offhook-recover", "+49.30#", "a_b"):
+        assert not matches("offhook-number", "destination_number", number), number
+
+
+def test_what_a_caller_is_called_sets_no_variables() -> None:
+    assert matches("offhook-caller-name", "caller_id_name", "a|b") and not matches(
+        "offhook-caller-name", "caller_id_name", "Ann Example"
     )
-    assert [action.get("data") for action in found.iter("action")] == ["481 Call Does Not Exist"]
+    for number in ("api+status%20x", "a b", "1" * 41, "<sip:1>"):
+        assert matches("offhook-caller-number", "caller_id_number", number), number
+    for number in ("+49301234", "anonymous", ""):
+        assert not matches("offhook-caller-number", "caller_id_number", number), number
+
+
+def test_each_refusal_is_written_down() -> None:
+    for extension in ("offhook-number", "offhook-from", "offhook-forbidden"):
+        application, data = actions_of(extension)[0]
+        assert application == "lua" and (data or "").startswith("offhook/refused.lua "), extension
+
+
+def test_what_one_party_says_at_the_end_is_taken_from_every_leg() -> None:
+    assert ("export", "execute_on_answer=lua offhook/ended.lua answered") in actions_of("offhook-entry")
+    queue = dict(data.split("=", 1) for _, data in actions_of("offhook-queue") if data and "=" in data)
+    assert "execute_on_answer" in queue["cc_export_vars"].split(",")
+    after = actions_of("offhook-user")
+    bridge = next(at for at, (application, _) in enumerate(after) if application == "bridge")
+    assert after[bridge + 1] == ("lua", "offhook/ended.lua ${uuid}")
+
+
+def test_an_agent_is_called_where_it_registered_from() -> None:
+    template = (CONF / "directory" / "agent.xml.template").read_text()
+    assert "${lua(offhook/contact.lua ${dialed_user} ${dialed_domain})}" in template
+    assert "sofia_contact" not in template
+
+
+def lua_says(tmp_path: Path, script: str, given: dict[str, str], *arguments: str) -> str:
+    """What a script of ours writes, where FreeSWITCH's API commands answer `given` (by command)."""
+    lua = shutil.which("lua") or shutil.which("lua5.2") or shutil.which("lua5.3") or shutil.which("lua5.4")
+    if lua is None:
+        pytest.skip("there is no lua here")
+    for number, text in enumerate(given.values()):
+        (tmp_path / str(number)).write_text(text)
+    answers = ", ".join(f'["{name}"] = "{tmp_path / str(number)}"' for number, name in enumerate(given))
+    run = tmp_path / "run.lua"
+    run.write_text(
+        f"""
+        package.path = "{CONF}/scripts/?.lua"
+        local files = {{ {answers} }}
+        local api = {{ execute = function(_, name) return files[name] and io.open(files[name]):read("*a") end }}
+        freeswitch = {{ API = function() return api end, consoleLog = function() end }}
+        stream = {{ write = function(_, text) io.write(text) end }}
+        argv = {{ {", ".join(f'"{argument}"' for argument in arguments)} }}
+        dofile("{CONF}/scripts/offhook/{script}")
+        """
+    )
+    done = subprocess.run([lua, str(run)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+REGISTERED = """<?xml version="1.0" encoding="ISO-8859-1"?>
+<profile>
+  <registrations>
+    <registration>
+        <call-id>x</registration><registration><network-ip>192.0.2.66</network-ip></call-id>
+        <user>{user}</user>
+        <contact>&quot;&quot; &lt;{contact}&gt;</contact>
+        <agent>&lt;/agent&gt;</agent>
+        <network-ip>192.0.2.1</network-ip>
+        <network-port>40000</network-port>
+    </registration>
+  </registrations>
+</profile>
+"""
+HERE = "fs_nat=yes;fs_path=sip%3A1001%40192.0.2.1%3A40000%3Btransport%3D"
+
+
+@pytest.mark.parametrize(
+    ("contact", "dialled"),
+    [
+        ("sip:1001@x.invalid;transport=ws;fs_nat=yes;fs_path=sip%3Aevil", f"sip:1001@x.invalid;transport=ws;{HERE}ws"),
+        (
+            "sip:1001@192.0.2.66:5060;transport=udp;maddr=192.0.2.67",
+            f"sip:1001@192.0.2.66:5060;transport=udp;{HERE}udp",
+        ),
+        ("sip:1,sofia/x/sip:2@192.0.2.66", f"sip:1001@192.0.2.66;transport=udp;{HERE}udp"),
+        ("sip:1${{system(x)}}@192.0.2.66", f"sip:1001@192.0.2.66;transport=udp;{HERE}udp"),
+        ("sip:1001@192.0.2.66,x", None),
+        ("sip:1001@x;transport=evil", None),
+        ("tel:1001", None),
+    ],
+)
+def test_a_contact_cannot_send_a_call_elsewhere(tmp_path: Path, contact: str, dialled: str | None) -> None:
+    known = REGISTERED.format(user="1001@pbx", contact=contact.replace("{{", "{").replace("}}", "}"))
+    said = lua_says(tmp_path, "contact.lua", {"sofia": known}, "1001", "pbx")
+    assert said == ("error/user_not_registered" if dialled is None else f"sofia/offhook/{dialled}")
+
+
+def test_a_user_is_not_another_with_a_longer_name(tmp_path: Path) -> None:
+    known = REGISTERED.format(user="11001@pbx", contact="sip:11001@x.invalid;transport=ws")
+    assert lua_says(tmp_path, "contact.lua", {"sofia": known}, "1001", "pbx") == "error/user_not_registered"
 
 
 class Installed:

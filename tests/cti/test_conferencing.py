@@ -534,6 +534,16 @@ def test_out_of_the_conference(conference: Consult, how: str) -> None:
     assert dialog["callEndReason"] == (None if how == "release" else how)
 
 
+def test_the_customer_is_dropped_and_the_end_comes_first(conference: Consult) -> None:
+    """The server ends the conference with the customer: that is what was asked for."""
+    customer = conference.desk.dialog()["customerNumber"]
+    asked = conference.desk.ask("dropParticipant", dialogId=conference.dialog, participant=customer)
+    conference.bench.run()
+    conference.pbx.bye(conference.leg, 'Q.850;cause=16;text="CUSTOMER_LEFT"')
+    conference.bench.run()
+    assert conference.desk.result(asked)["status"] == "done"
+
+
 def test_a_conference_while_it_is_queued(bench: Any) -> None:
     """To desks it has not begun, so it cannot become a conference."""
     bench.answers()

@@ -50,7 +50,7 @@ async def test_a_supervisor_that_has_no_role(start_switch: Any, look: Any) -> No
 
 async def test_another_prefix(start_switch: Any, look: Any) -> None:
     switch = await start_switch(media="null")
-    made = await outcome(look, switch.ws_url, "monitor", monitoring_prefix="*55")
+    made = await outcome(look, switch.ws_url, "monitor", monitoring_prefix=("*55",))
     assert made.verdict is Verdict.FAILED and "--monitoring-prefix" in made.remedy
 
 

@@ -2,11 +2,14 @@
 
 Each story runs on the development switch, and, where OFFHOOK_FREESWITCH names one (ws://HOST:PORT), on a real
 FreeSWITCH with the configuration of shared/freeswitch/test-config.py. After each story nothing may be left behind.
+
+What came of each test with a mark `story` is kept in build/stories/, one file a server; docs/stories.py makes a table.
 """
 
 from __future__ import annotations
 
 import asyncio
+import datetime
 import json
 import os
 import re
@@ -15,11 +18,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import aiohttp
 import pytest
 
+from offhook import __version__
 from offhook.switch.server import Switch, SwitchConfig
 from offhook.testing.desk import Desk, until
 
@@ -35,8 +39,10 @@ class Server(Protocol):
     udp: str
     tcp: str
     domain: str
+    dialect: str
 
     def webrtc_for_all(self) -> AbstractAsyncContextManager[None]: ...
+    async def version(self) -> str: ...
     async def channels(self) -> int: ...
     async def digits(self) -> list[str]: ...
     async def hold_seen(self, user: str, held: bool) -> None: ...
@@ -47,11 +53,12 @@ class Server(Protocol):
 class SwitchServer:
     """The development switch, in this process, with media."""
 
-    name = "switch"
     domain = "127.0.0.1"
 
-    def __init__(self, switch: Switch) -> None:
+    def __init__(self, switch: Switch, dialect: str) -> None:
         self._switch = switch
+        self.dialect = dialect
+        self.name = "switch" if dialect == "freeswitch" else dialect
         self.ws = switch.ws_url
         assert switch.wss_url is not None
         self.wss = switch.wss_url
@@ -60,6 +67,9 @@ class SwitchServer:
 
     def webrtc_for_all(self) -> AbstractAsyncContextManager[None]:
         return nullcontext()
+
+    async def version(self) -> str:
+        return f"Offhook {__version__}"
 
     async def channels(self) -> int:
         return len(self._switch.channels())
@@ -128,7 +138,7 @@ class Esl:
 class FreeSwitchServer:
     """A real FreeSWITCH with the test configuration."""
 
-    name = "freeswitch"
+    name = dialect = "freeswitch"
     domain = "127.0.0.1"
 
     def __init__(self, ws: str, wss: str, esl: Esl) -> None:
@@ -145,18 +155,22 @@ class FreeSwitchServer:
         finally:
             await self._esl.api("global_setvar media_webrtc=")
 
+    async def version(self) -> str:
+        return (await self._esl.api("version")).split("(")[0].strip()
+
     async def _rows(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = json.loads(await self._esl.api("show channels as json")).get("rows", [])
         return rows
 
     async def channels(self) -> int:
-        return len(await self._rows())
+        """Those of the stories' agents: somebody else may be on the same server."""
+        return sum(re.search(r"/100[0-3]@", row["name"]) is not None for row in await self._rows())
 
     async def digits(self) -> list[str]:
         return self._esl.digits
 
     async def _uuids(self, user: str) -> list[str]:
-        return [row["uuid"] for row in await self._rows() if row["name"].startswith(f"sofia/internal/{user}@")]
+        return [row["uuid"] for row in await self._rows() if f"/{user}@" in row["name"]]
 
     async def hold_seen(self, user: str, held: bool) -> None:
         async def seen() -> bool:
@@ -192,27 +206,44 @@ async def _freeswitch() -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
-async def _switch() -> AsyncIterator[Server]:
-    switch = Switch(SwitchConfig(ws_port=0, wss_port=0, udp_port=0, tcp_port=0, media="local"))
+async def _switch(imitate: Literal["freeswitch", "efcx"] = "freeswitch") -> AsyncIterator[Server]:
+    switch = Switch(SwitchConfig(ws_port=0, wss_port=0, udp_port=0, tcp_port=0, media="local", imitate=imitate))
     await switch.start()
     try:
-        yield SwitchServer(switch)
+        yield SwitchServer(switch, imitate)
     finally:
         await switch.stop()
 
 
+OpenServer = Callable[[str], AbstractAsyncContextManager[Server]]
+
+
+@pytest.fixture
+def open_server(request: pytest.FixtureRequest) -> OpenServer:
+    """A server by its name, for a story; afterwards it must have no channel left."""
+
+    @asynccontextmanager
+    async def opened(name: str) -> AsyncIterator[Server]:
+        if name == "freeswitch" and "OFFHOOK_FREESWITCH" not in os.environ:
+            pytest.skip("needs a real FreeSWITCH: set OFFHOOK_FREESWITCH=ws://HOST:PORT (tests/scenarios/README.md)")
+        opening = _freeswitch() if name == "freeswitch" else _switch("efcx" if name == "efcx" else "freeswitch")
+        async with opening as found:
+            request.node.user_properties.append(("version", await found.version()))
+            yield found
+
+            async def nothing_left() -> bool:
+                return await found.channels() == 0
+
+            await until(nothing_left, "no channel left on the server")
+
+    return opened
+
+
 @pytest.fixture(params=["switch", pytest.param("freeswitch", marks=pytest.mark.freeswitch)])
-async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
-    """The server of a story; afterwards it must have no channel left."""
-    if request.param == "freeswitch" and "OFFHOOK_FREESWITCH" not in os.environ:
-        pytest.skip("needs a real FreeSWITCH: set OFFHOOK_FREESWITCH=ws://HOST:PORT (see tests/scenarios/README.md)")
-    async with _freeswitch() if request.param == "freeswitch" else _switch() as found:
+async def server(request: pytest.FixtureRequest, open_server: OpenServer) -> AsyncIterator[Server]:
+    """The server of a story."""
+    async with open_server(request.param) as found:
         yield found
-
-        async def nothing_left() -> bool:
-            return await found.channels() == 0
-
-        await until(nothing_left, "no channel left on the server")
 
 
 @dataclass
@@ -305,5 +336,60 @@ async def bob(desks: OpenDesk) -> AsyncIterator[Desk]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "scenarios" in item.path.parts:
-            item.add_marker(pytest.mark.scenario)
+        if "scenarios" not in item.path.parts:
+            continue
+        item.add_marker(pytest.mark.scenario)
+        story, call = item.get_closest_marker("story"), getattr(item, "callspec", None)
+        if story is not None and call is not None and "server" in call.params:
+            item.user_properties += [("story", story.args[0]), ("server", call.params["server"])]
+
+
+# Results, for docs/stories.py. The process that writes them is the one that hears the workers' reports.
+
+ROOT = Path(__file__).resolve().parents[2]
+_results: dict[str, dict[str, Any]] = {}
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    said = dict(report.user_properties)
+    if "story" not in said:
+        return
+    row = _results.setdefault(report.nodeid, {"outcome": "passed", "reason": ""})
+    row |= {key: str(said[key]) for key in ("story", "server", "version") if key in said}
+    if report.failed:
+        row |= {"outcome": "failed", "reason": str(report.longrepr).strip().splitlines()[-1][:200]}
+    elif report.skipped and row["outcome"] != "failed":
+        row |= {"outcome": "skipped", "reason": report.longrepr[-1] if isinstance(report.longrepr, tuple) else ""}
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if not _results or hasattr(session.config, "workerinput"):
+        return
+    folder = ROOT / "build" / "stories"
+    folder.mkdir(parents=True, exist_ok=True)
+    commit, day = commit_of(ROOT), datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
+    for server in {row["server"] for row in _results.values()}:
+        path = folder / f"{server}.json"
+        rows = {name: row for name, row in _results.items() if row["server"] == server}
+        known = json.loads(path.read_text()) if path.exists() else {}
+        versions = [row["version"] for row in rows.values() if "version" in row]
+        if known.get("date") == day:  # a part of it was run again
+            rows = known["results"] | rows
+            versions = versions or [known["version"]]
+        if versions:  # else all was skipped
+            kept = {"server": server, "version": versions[0], "offhook": __version__, "commit": commit, "date": day}
+            path.write_text(json.dumps(kept | {"results": rows}, indent=1, sort_keys=True) + "\n")
+
+
+def commit_of(root: Path) -> str:
+    """The commit that the tree began from."""
+    head = root / ".git" / "HEAD"
+    if not head.exists():
+        return "unknown"
+    name = head.read_text().strip().removeprefix("ref: ")
+    loose, packed = root / ".git" / name, root / ".git" / "packed-refs"
+    if loose.exists():
+        name = loose.read_text().strip()
+    elif packed.exists():
+        name = next((line.split()[0] for line in packed.read_text().splitlines() if line.endswith(f" {name}")), name)
+    return name[:12]

@@ -56,6 +56,24 @@ def test_headers_in_a_contact_are_dropped_and_security_is_kept() -> None:
     assert Redirection(9, "sips:a@h").next(moved("<sip:b@h>")) is None
 
 
+@pytest.mark.parametrize(
+    ("contact", "target"),
+    [
+        ("<sip:b@h>", "sip:b@h"),
+        ("<sip:b@H;maddr=evil;transport=tcp>", "sip:b@H"),
+        ("<sip:b@evil>", None),
+        ("<sip:b@h:5999>", None),
+        ("<sip:b:secret@h>", None),
+        ("<sip:h>", None),
+        ("<sip:*441000@h>", None),
+        ("<sip:%2A441000@h>", None),
+    ],
+)
+def test_it_stays_in_the_domain_and_with_numbers_that_may_be_called(contact: str, target: str | None) -> None:
+    redirection = Redirection(9, "sip:a@h", lambda number: not number.startswith("*44"))
+    assert redirection.next(moved(contact)) == target
+
+
 def redirecting(make_net: type[Net], redirects: int) -> Net:
     net = make_net(account=Account("1001", "example.org", "secret", ("ws://pbx",), redirects=redirects))
     net.connect()

@@ -98,4 +98,4 @@ def is_outcome(event: object) -> bool:
         case ReferAccepted():
             return not event.subscribed
         case _:
-            return isinstance(event, ReferFailed | ReferExpired)
+            return isinstance(event, ReferExpired) or (isinstance(event, ReferFailed) and event.final)

@@ -91,3 +91,10 @@ def test_call_ids_and_tags_have_128_random_bits() -> None:
     assert len(Style().tag(ids)) == 32
     assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", Style(uuids=True).call_id(ids))
     assert Style().branch(ids).startswith("z9hG4bK")
+
+
+def test_a_refer_says_where_we_are() -> None:
+    """RFC 3515 table 2: Contact is mandatory. Asterisk answers 400 "Missing Contact header" without it."""
+    refer = Request("REFER", "sip:bob@example.org", [("CSeq", "2 REFER"), ("Refer-To", "<sip:carol@example.org>")])
+    Style().dress(refer, "<sip:alice@host>")
+    assert refer.headers.get("Contact") == "<sip:alice@host>"

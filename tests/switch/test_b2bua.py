@@ -16,6 +16,7 @@ from offhook.sip.events import (
     RequestReceived,
 )
 from offhook.switch.core import Originate
+from offhook.switch.wording import SwitchSettings
 
 MUSIC = Tone(523.0, 659.0)
 
@@ -238,3 +239,14 @@ def test_digits_of_one_who_rings_go_nowhere(bench: Any) -> None:
     bench.engine.tell(DigitReceived(bench.channel("1000").uuid, "1", 100))
     bench.drain()
     assert not bench.performed(SendDigits)
+
+
+def test_what_conf_adds_for_the_called_agent(make_bench: Any) -> None:
+    bench = make_bench(settings=SwitchSettings(server_half=True))
+    alice, bob = bench.phone("1000"), bench.phone("1001")
+    alice.call("1001", headers=[("X-Calltype", "OUT"), ("X-Call-Id", "chosen by the caller")])
+    given = bob.last(InviteReceived).request.headers
+    assert given.all("X-Call-Id") == [bench.channel("1000").uuid]
+    assert (given.get("X-Destination-Number"), given.get("X-Calltype")) == ("1001", "OUT")
+    alice.call("1001", headers=[("X-Destination-Number", "800")])
+    assert bob.last(InviteReceived).request.headers.all("X-Destination-Number") == ["800"]

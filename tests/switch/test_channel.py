@@ -12,6 +12,7 @@ from offhook.media.engine import (
     CreateOffer,
     Direction,
     EngineFailed,
+    MediaConnected,
     MediaLost,
     Tone,
 )
@@ -93,11 +94,20 @@ def test_hanging_up_while_a_hold_is_answered(bench: Any) -> None:
     assert len(bench.performed(CloseMedia)) == 2
 
 
-def test_media_that_is_lost_ends_the_call(bench: Any) -> None:
+def test_media_that_never_comes_up_ends_the_call(bench: Any) -> None:
     alice, _, bob, _ = connected(bench)
+    bench.node._exchange.channels[bench.channel("1000").uuid].reached = False
     bench.engine.tell(MediaLost(bench.channel("1000").uuid, "consent"))
     bench.drain()
     assert alice.end and bob.end and not bench.node.channels()
+
+
+def test_media_that_was_up_may_come_back(bench: Any) -> None:
+    alice, _, bob, _ = connected(bench)
+    bench.engine.tell(MediaConnected(bench.channel("1000").uuid))
+    bench.engine.tell(MediaLost(bench.channel("1000").uuid, "the page is reloaded"))
+    bench.drain()
+    assert not alice.have(SessionEnded) and not bob.have(SessionEnded) and len(bench.node.channels()) == 2
 
 
 def test_late_words_of_the_engine_are_dropped(bench: Any) -> None:

@@ -7,6 +7,7 @@ import pytest
 from offhook.media.engine import DigitReceived, Echo, FromPeer, SendDigits, Silence, Tone
 from offhook.sip.events import Established, Progress
 from offhook.switch.exchange import IvrDigits
+from offhook.switch.wording import SwitchSettings
 
 
 def digits(bench: Any) -> list[str]:
@@ -165,3 +166,13 @@ def test_hanging_up_in_the_menu(bench: Any) -> None:
     alice.hang_up(session)
     bench.run(60.0)
     assert digits(bench) == [] and bench.heard_by("") == [] and Silence() not in bench.heard_by("")
+
+
+def test_a_call_that_is_gone_cannot_be_recovered(make_bench: Any) -> None:
+    """As the extension offhook-recover of conf/freeswitch says; without it that is a queue of nobody."""
+    statuses = []
+    for by_conf in (True, False):
+        alice = make_bench(settings=SwitchSettings(server_half=by_conf)).phone("1000")
+        alice.call("offhook-recover")
+        statuses.append(alice.end.status)
+    assert statuses == [481, 404]

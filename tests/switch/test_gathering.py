@@ -234,7 +234,11 @@ def test_a_supervisor_barges_in(bench: Any) -> None:
     supervisor.say(session, "BARGE")
     assert supervisor.words[-1]["id"] == "1" and "id" not in agent.words[-1]
     for phone in (customer, agent, supervisor):
-        assert phone.words[-1]["reasonCode"] == "BARGE_CONFERENCE" and members(phone.words[-1]) == ["1000", "1001", "1009"]
+        assert phone.words[-1]["reasonCode"] == "BARGE_CONFERENCE" and members(phone.words[-1]) == [
+            "1000",
+            "1001",
+            "1009",
+        ]
         assert phone.words[-1]["additionalAttributes"]["members"][0]["customer"]
     assert agent.words[-1]["dialog"]["customerDialogId"] == bench.channel("1000").uuid
     a, b, s = (bench.channel(user) for user in ("1000", "1001", "1009"))

@@ -155,7 +155,7 @@ async def test_digits_are_kept_and_logged(switch: Switch, caplog: pytest.LogCapt
             switch._digits(IvrDigits("uuid", "1000", str(number)))
         switch._ended(ChannelEnded("uuid", Cause.USER_BUSY))
     assert len(switch.ivr_digits) == KEPT_DIGITS and switch.ivr_digits[-1].digits == str(KEPT_DIGITS + 4)
-    assert "IVR-DIGITS uuid=uuid caller=1000 digits=7" in caplog.messages
+    assert "IVR-DIGITS uuid=uuid: 1 digits" in caplog.messages and "1000" not in caplog.text
     assert caplog.messages[-1] == "channel uuid ended: USER_BUSY"
 
 
@@ -165,3 +165,8 @@ async def test_nothing_is_left_running() -> None:
     await switch.start()
     await switch.stop()
     assert asyncio.all_tasks() == before
+
+
+def test_it_is_as_conf_freeswitch_has_it_unless_it_imitates_the_other() -> None:
+    switches = (Switch(SwitchConfig(media="null")), Switch(SwitchConfig(media="null", imitate="efcx")))
+    assert [switch.node._exchange.settings.server_half for switch in switches] == [True, False]

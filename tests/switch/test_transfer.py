@@ -610,3 +610,24 @@ def test_two_calls_that_are_applications(bench: Any) -> None:
     bob.agent.refer(session, "sip:9664@127.0.0.1", bench.now, replaces=consult)
     bench.run(0.5)
     assert told(bob) == [(403, "Forbidden")] and len(bob.have(Established)) == 2 and users(bench) == ["1001", "1001"]
+
+
+@pytest.mark.parametrize("number", ["9196", "5000", "3000"])
+def test_a_transfer_to_an_application_is_confirmed_at_once(make_bench: Benches, number: str) -> None:
+    three = Three(make_bench(settings=SwitchSettings(confirm_blind_transfer=True, server_half=True)))
+    three.refer(number)
+    assert told(three.bob) == [(200, "OK")]
+
+
+def test_nobody_is_recovered_by_a_transfer(make_bench: Benches) -> None:
+    three = Three(make_bench(settings=SwitchSettings(confirm_blind_transfer=True, server_half=True)))
+    three.refer("offhook-recover")
+    assert [status for status, _ in told(three.bob)] == [403]
+    three.talk("1000", "1001")
+
+
+def test_a_transfer_into_monitoring_is_refused_and_given_back(confirming: Any) -> None:
+    three = Three(confirming)
+    three.refer("*441002")
+    assert told(three.bob) == [(403, "403")]
+    three.talk("1000", "1001")

@@ -200,3 +200,39 @@ def test_a_bad_whisper(bench: Any) -> None:
     *_, supervisor, theirs = monitored(bench)
     supervisor.say(theirs, "WHISPER", on="yes")
     assert outcome(supervisor) == failed("BAD_WORD")
+
+
+@pytest.mark.parametrize("stream", ["video", "screenshare"])
+def test_what_is_shown_is_told_to_the_other_party(bench: Any, stream: str) -> None:
+    customer, _, agent, his, *_ = monitored(bench)
+    agent.say(his, "MEDIA_CONVERSION", stream=stream, streamStatus="on", loginId="somebody else")
+    about = {"eventRequest": "remote", "stream": stream, "streamStatus": "on"}
+    assert customer.words == [{"event": "mediaConversion", "dialog": about}] and outcome(agent) == DONE
+
+
+def test_what_is_shown_is_told_to_all_other_members(bench: Any) -> None:
+    customer, _, agent, his, supervisor, _ = conference(bench)
+    before = len(agent.words)
+    agent.say(his, "MEDIA_CONVERSION", stream="video", streamStatus="off")
+    assert outcome(customer)["event"] == outcome(supervisor)["event"] == "mediaConversion"
+    assert agent.words[before:] == [DONE]
+
+
+@pytest.mark.parametrize("more", [{}, {"stream": "video"}, {"stream": [], "streamStatus": "on"}, {"stream": "x"}])
+def test_what_is_shown_is_said_in_full(bench: Any, more: dict[str, Any]) -> None:
+    customer, _, agent, his, *_ = monitored(bench)
+    agent.say(his, "MEDIA_CONVERSION", **more)
+    assert outcome(agent) == failed("BAD_WORD") and customer.words == []
+
+
+def test_who_listens_shows_nothing(bench: Any) -> None:
+    *_, supervisor, theirs = monitored(bench)
+    supervisor.say(theirs, "MEDIA_CONVERSION", stream="video", streamStatus="on")
+    assert outcome(supervisor) == failed("NOT_ALLOWED")
+
+
+def test_the_customer_of_a_conference_sets_no_variables(bench: Any) -> None:
+    customer, hers, *_ = conference(bench)
+    customer.say(hers, "VARIABLES", variables={"callVariable0": "mine"})
+    assert outcome(customer) == failed("NOT_ALLOWED")
+    assert all(each.variables == () for each in bench.node.channels())

@@ -1,8 +1,8 @@
 """Chromium for the tests of what runs in pages: one process an agent, each with its own microphone.
 
 The microphone is a WAV file of a tone (Chromium's fake device), the camera its moving test picture, the screen is
-chosen without a question. Audio between pages and server is real WebRTC over loopback. Where there is no chromium, or no
-playwright, the tests are skipped with that reason; tools/setup installs both.
+chosen without a question. Audio between pages and server is real WebRTC over loopback. Where there is no chromium or
+no playwright, the tests are skipped with that reason; tools/setup installs both.
 """
 
 from __future__ import annotations

@@ -275,6 +275,15 @@ class AgentSession:
     def command(self, command: Command, origin: str | None, now: Now) -> None:
         """A command of a desk; `origin` names where its answers go."""
         ticket = self._work.outcomes.begin(command, origin)
+        try:
+            self._carry_out(command, ticket, now)
+        except Exception:  # broad: a bug must not leave the desk without an outcome; who runs us logs it
+            self._work.outcomes.failed(ticket, failure("internal"), now)
+            if self._ready is not None:
+                self._ready.add(self.extension)
+            raise
+
+    def _carry_out(self, command: Command, ticket: Ticket, now: Now) -> None:
         match command:
             case Login():
                 self._presence.login(ticket, now)

@@ -303,6 +303,11 @@ class Call:
         return self.dialog.callType == CONFERENCE
 
     @property
+    def begins_consult(self) -> bool:
+        """It is being held for a consult, or is about to be."""
+        return any(task is not None and task.part_of is not None for task in (self.task, *self.tasks))
+
+    @property
     def transferring(self) -> bool:
         """A transfer of ours may end it: its own, or that of the customer whom the consult is about."""
         about = self.customer

@@ -147,6 +147,8 @@ class Conferencing:
                 why = failure("drop-refused", detail=f"The server said {word.reason or 'nothing more'}.")
             self._tasks.finish(call, why, now)
 
+        # Without the customer there is no conference: its end may be heard before the server's word.
+        task.ends_well = command.participant == call.dialog.customerNumber
         self._asking.ask(call, "DROP_MEMBER", {"member": command.participant}, heard, now)
 
     # What the server says

@@ -88,7 +88,7 @@ class Consulting:
         kind = customer.dialog.callType
         if kind in ("CONSULT", "CONFERENCE"):
             return failure("wrong-call-type", f"Cannot consult on {kind}")
-        if work.consults():
+        if work.consults() or any(call.begins_consult for call in work.calls.values()):
             return failure("consult-exists", "Cannot consult when Consult Call already Exists")
         why = refuse_number(_target(command), *work.settings.monitoring_prefixes)
         if why is None and isinstance(command, MakeConsultQueue):

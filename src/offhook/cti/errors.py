@@ -55,6 +55,7 @@ CODES: dict[str, Code] = {
     "timeout": Code("generalError", "The outcome did not become known in time."),
     "call-ended": Code("generalError", "The call ended before the command could be carried out."),
     "not-sent": Code("generalError", "The request could not be sent."),
+    "internal": Code("generalError", "Offhook failed at this command; its log says how. What came of it is not known."),
     "released": Code("generalError", "The call was released before the server took it."),
     "logged-out": Code("generalError", "The agent logged out before the command could be carried out."),
     # The way to the server

@@ -28,6 +28,8 @@ AGAIN_TIMER = "again:"
 AGAIN = 0.25
 """Seconds until a re-INVITE is tried again that the session could not take at that moment."""
 TERMINATED = 487
+NO_ANSWER = (408, 503)
+"""What a re-INVITE fails by where the connection broke, or nothing came: the other side may have taken it."""
 Change = Literal["HOLD", "UNHOLD", "MUTE", "UNMUTE"]
 """What the agent did to a call."""
 
@@ -177,12 +179,24 @@ class Holding:
             # RFC 3261 §15.1.2: so a request is answered that a BYE ends, and the BYE comes next. If not, try again.
             self._wait(call, renegotiation, now)
             return
+        if status in NO_ANSWER:
+            self._doubt(call, renegotiation, status, phrase, now)
+            return
         detail = f"The other side answered {status} {readable(phrase)}; the call is as it was."
         code = "hold-refused" if renegotiation.hold else "retrieve-refused"
         if renegotiation.changed is not None:
             code = "change-refused"
         self._undo(call)
         self._finish(call, renegotiation, failure(code, readable(phrase) or str(status), detail), now)
+
+    def _doubt(self, call: Call, renegotiation: Renegotiation, status: int, phrase: str, now: Now) -> None:
+        """Whether the other side took it is not known. A task asks again, within its time; what is ours alone fails."""
+        if renegotiation.task is not None and renegotiation.task is call.task:
+            self._wait(call, renegotiation, now)
+            return
+        detail = f"{status} {readable(phrase)}: whether the other side took it is not known."
+        self._undo(call)
+        self._finish(call, renegotiation, failure("timeout", detail=detail), now)
 
     def offer_failed(self, call: Call, code: str, detail: str, now: Now) -> None:
         """The engine could not make the offer."""

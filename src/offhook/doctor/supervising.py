@@ -19,7 +19,7 @@ async def monitor_refused(bench: Bench) -> Outcome:
     leg, _ = await bench.talk(caller, called)
     await bench.until(lambda: leg.end is not None, DATABASE_SECONDS)
     target = called.line.user
-    prefix = bench.config.monitoring_prefix
+    prefix = bench.config.monitoring_prefix[0]
     listener = spare_agent(bench)
     said = []
     attempts: list[tuple[str, str | None]] = [(f"{prefix}{target}", None)]
@@ -66,7 +66,7 @@ async def listen_in(bench: Bench, caller: Handset, called: Handset) -> tuple[Leg
     supervisor = bench.supervisor()
     leg, there = await bench.talk(caller, called)
     await bench.until(lambda: leg.end is not None, DATABASE_SECONDS)
-    number = f"{bench.config.monitoring_prefix}{called.line.user}"
+    number = f"{bench.config.monitoring_prefix[0]}{called.line.user}"
     listening = await supervisor.call(number, direction=Direction.RECVONLY)
     if not listening.up:
         raise CheckEnded(failed(f"{number} by {supervisor.line.user}: {listening.refusal}", granted(listening)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:  # the types alone: the null engine must do without numpy
     import numpy as np
@@ -26,6 +26,10 @@ class Direction(Enum):
     SENDONLY = "sendonly"
     RECVONLY = "recvonly"
     INACTIVE = "inactive"
+
+
+VideoKind = Literal["camera", "screen"]
+"""What is shown, where the media session sends video and there is a choice."""
 
 
 # What a media session sends and where that which it receives goes
@@ -134,6 +138,7 @@ class CreateOffer:
     media: str
     direction: Direction = Direction.SENDRECV
     video: Direction | None = None
+    kind: VideoKind = "camera"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +155,7 @@ class CreateAnswer:
     offer: str = field(repr=False)
     direction: Direction = Direction.SENDRECV
     video: Direction | None = None
+    kind: VideoKind = "camera"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
@@ -25,5 +26,7 @@ class Account:
     other side may. Calls to us have one where the caller knows timers."""
     redirects: int = 0
     """So many targets are tried for a call that is answered by 3xx (RFC 3261 §8.1.3.4); 0: it is refused by it."""
+    may_call: Callable[[str], bool] = field(default=bool, repr=False, compare=False)
+    """Which numbers such an answer may lead to; they are in the domain that was called in any case."""
     instance: str | None = None
     """A `urn:uuid:..` that stays the same for ever: told to the registrar with `reg-id=1` (RFC 5626, RFC 5627)."""

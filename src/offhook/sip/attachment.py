@@ -45,6 +45,7 @@ class Attachment:
             self._host = f"{endpoint.ids.token(96)}.invalid"
             endpoint.returns = True
             endpoint.session_expires, endpoint.redirects = account.session_expires, account.redirects
+            endpoint.may_call = account.may_call
             endpoint.digest = DigestClient(
                 account.user, account.password, account.realm, ids=endpoint.ids, domain=account.domain
             )

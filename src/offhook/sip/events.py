@@ -209,12 +209,16 @@ class ReferProgress:
 
 @dataclass(frozen=True, slots=True)
 class ReferFailed:
-    """The REFER was refused, or not answered (408, 503); the session goes on."""
+    """The REFER was refused, or not answered (408, 503); the session goes on.
+
+    Without `final` nothing came: the peer may have it, and what comes of it is told yet.
+    """
 
     session: str
     id: str
     status: int
     phrase: str
+    final: bool = True
 
 
 @dataclass(frozen=True, slots=True)

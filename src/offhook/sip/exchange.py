@@ -7,6 +7,7 @@ A request may take several transactions: a challenge is answered by the same req
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -111,6 +112,7 @@ class Endpoint:
         self.session_expires: int | None = None
         """Of `Account`, as is `redirects`."""
         self.redirects = 0
+        self.may_call: Callable[[str], bool] = bool
 
     def remember(self, session: Session) -> None:
         """A session whose Call-ID and local tag are known."""

@@ -68,7 +68,7 @@ class OutgoingSession(Session):
         self._dress(request)
         self.timer.offer(request)
         if self.endpoint.redirects:
-            self._redirection = Redirection(self.endpoint.redirects, request.uri)
+            self._redirection = Redirection(self.endpoint.redirects, request.uri, self.endpoint.may_call)
         self._exchange = self.endpoint.send(request, self, self.numbering, now, flow=self.flow, contact=self.contact)
         self.endpoint.emit(InviteSent(self.id))
         self.endpoint.timers.set(self, "ring", now.monotonic + self.endpoint.timing.ring_timeout)

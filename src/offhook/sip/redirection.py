@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from offhook.errors import RemoteError
 from offhook.sip.fields import Address
 from offhook.sip.message import Response
+from offhook.sip.uri import NO_URI_PARAMETERS, Uri
 
 FOLLOWED = (300, 301, 302)
 """305 would have us trust another proxy, and 380 names another service: neither is for us to take up."""
@@ -16,14 +18,19 @@ SECURE = {"sip": ("sip", "sips"), "sips": ("sips",)}
 
 
 class Redirection:
-    """The targets of one call that were tried, and those that may be."""
+    """The targets of one call that were tried, and those that may be.
 
-    __slots__ = ("_left", "_scheme", "_tried", "_waiting")
+    They are numbers in the domain of the first one: whoever answers a call names them, and is not to have us call any
+    host, or a number that we would not dial.
+    """
 
-    def __init__(self, limit: int, target: str) -> None:
-        """`limit`: so many further targets are tried; `target` is the first."""
+    __slots__ = ("_first", "_left", "_may_call", "_tried", "_waiting")
+
+    def __init__(self, limit: int, target: str, may_call: Callable[[str], bool] = bool) -> None:
+        """`limit`: so many further targets are tried; `target` is the first; `may_call`: the numbers that may be."""
         self._left = limit
-        self._scheme = target.partition(":")[0].lower()
+        self._first = Uri.parse(target)
+        self._may_call = may_call
         self._tried = {target}
         self._waiting: list[str] = []
 
@@ -46,10 +53,19 @@ class Redirection:
             contacts = response.contacts
         except RemoteError:
             return
-        good = [contact for contact in contacts if contact.uri.scheme in SECURE.get(self._scheme, ())]
-        # RFC 3261 §20.10: the highest q first. Headers in the URI could make us say anything.
-        ordered = sorted(good, key=_preference, reverse=True)
-        self._waiting = [str(replace(contact.uri, headers=())) for contact in ordered] + self._waiting
+        # RFC 3261 §20.10: the highest q first.
+        ordered = sorted((contact for contact in contacts if self._allows(contact.uri)), key=_preference, reverse=True)
+        self._waiting = [self._plain(contact.uri) for contact in ordered] + self._waiting
+
+    def _allows(self, uri: Uri) -> bool:
+        first = self._first
+        inside = uri.host.lower() == first.host.lower() and uri.port in (None, first.port)
+        number = inside and uri.scheme in SECURE.get(first.scheme, ()) and uri.user
+        return bool(number) and uri.password is None and self._may_call(str(number))
+
+    def _plain(self, uri: Uri) -> str:
+        """Headers could make us say anything, and parameters send it anywhere (`maddr`)."""
+        return str(replace(uri, headers=(), parameters=NO_URI_PARAMETERS, port=self._first.port, written_user=None))
 
 
 def _preference(contact: Address) -> float:

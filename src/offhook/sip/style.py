@@ -53,6 +53,7 @@ SHOWN = {
     "INVITE": ("Contact", "Supported", "Allow", "X-FS-Support", "User-Agent"),
     "UPDATE": ("Contact", "Supported", "Allow", "User-Agent"),
     "REGISTER": ("Contact", "Allow", "User-Agent"),
+    "REFER": ("Contact", "User-Agent"),  # RFC 3515 2.4.1: exactly one; Asterisk refuses it without
     "ACK": (),
     "CANCEL": (),
     "*": ("User-Agent",),

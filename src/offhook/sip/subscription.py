@@ -1,6 +1,6 @@
 """REFER and the subscription that comes with it: what became of a transfer that we asked for (RFC 3515, 4488, 6665).
 
-Each REFER ends in exactly one of: `ReferProgress` with `final`, `ReferFailed`, `ReferExpired`, or `ReferAccepted`
+Each REFER ends in exactly one of: `ReferProgress` or `ReferFailed` with `final`, `ReferExpired`, or `ReferAccepted`
 without a subscription. Where a server never says what came of it, the owner learns so by `ReferExpired`.
 """
 
@@ -41,6 +41,7 @@ class Input(Enum):
     ACCEPT = "2xx"
     ACCEPT_ALONE = "2xx, no subscription"
     REFUSE = "refused"
+    DOUBT = "no answer"
     PROGRESS = "NOTIFY"
     RESULT = "NOTIFY with the outcome"
     LAST = "last NOTIFY, without an outcome"
@@ -102,7 +103,9 @@ class Referral:
         if answer.status < 200:
             return
         response = answer.response
-        if answer.status >= 300 or response is None:
+        if response is None and answer.status != 481:
+            self._step(Input.DOUBT, now, answer)
+        elif answer.status >= 300 or response is None:
             self._step(Input.REFUSE, now, answer)
             if answer.status == 481:
                 self._session.gone(answer, now)  # RFC 5057 §5.1
@@ -143,6 +146,11 @@ class Referral:
     def _fail(self, _: Now, answer: Answer) -> None:
         self._endpoint.emit(ReferFailed(self._session.id, self.id, answer.status, answer.phrase))
 
+    def _doubt(self, now: Now, answer: Answer) -> None:
+        """The connection broke, or the answer was lost: the peer may have the REFER."""
+        self._wait(now)
+        self._endpoint.emit(ReferFailed(self._session.id, self.id, answer.status, answer.phrase, final=False))
+
     def _progress(self, now: Now, outcome: Outcome) -> None:
         if self.state is State.ACCEPTED:
             self._wait(now)
@@ -162,6 +170,7 @@ TRANSITIONS: dict[tuple[State, Input], tuple[State, Callable[..., None]]] = {
     (State.ASKED, Input.ACCEPT): (State.ACCEPTED, _R._accept),
     (State.ASKED, Input.ACCEPT_ALONE): (State.OVER, _R._accept_alone),
     (State.ASKED, Input.REFUSE): (State.OVER, _R._fail),
+    (State.ASKED, Input.DOUBT): (State.ACCEPTED, _R._doubt),
     (State.ASKED, Input.PROGRESS): (State.ASKED, _R._progress),
     (State.ASKED, Input.RESULT): (State.OVER, _R._tell),
     (State.ASKED, Input.LAST): (State.OVER, _R._expire),

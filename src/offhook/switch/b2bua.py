@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from offhook.clock import Now
 from offhook.switch.causes import Cause
@@ -54,9 +54,7 @@ class Bridge(Caller):
         if self._plan.queue_headers:
             headers = queue_headers(a.uuid, a.destination, a.party.number, given)
         else:
-            headers = list(given.items())
-            if self._exchange.settings.server == "efcx" and a.x_header("X-Call-Id") is None:
-                headers.append(("X-Call-Id", a.uuid))
+            headers = self._headers(given)
         self._b.place(
             binding,
             now,
@@ -67,6 +65,18 @@ class Bridge(Caller):
         )
         a.journey.called = self._b.party
         self._exchange.timers.set(self, "ring", now.monotonic + self._plan.seconds)
+
+    def _headers(self, given: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Those of the caller and, where the stock FreeSWITCH has none, those that name the call."""
+        a, settings = self._a, self._exchange.settings
+        if settings.server_half:
+            # The id is for the server to give.
+            kept = [each for each in given.items() if each[0].lower() not in ("x-call-id", "x-destination-number")]
+            dialled = a.x_header("X-Destination-Number") or a.destination
+            return [*kept, ("X-Call-Id", a.uuid), ("X-Destination-Number", dialled)]
+        if settings.server == "efcx" and a.x_header("X-Call-Id") is None:
+            return [*given.items(), ("X-Call-Id", a.uuid)]
+        return list(given.items())
 
     def change_caller(self, a: Channel, now: Now) -> None:
         """Before the user answers: call it for `a`, an answered leg, in place of that for which it was called."""

@@ -104,6 +104,8 @@ class Channel:
         self.owner = Owner()
         self.peer: Channel | None = None
         self.player = Player(exchange.timers, self.hear)
+        self.reached = False
+        """Its media has been connected once."""
         self.remote_held = False
         self.server_held = False
         self.shows_display = False

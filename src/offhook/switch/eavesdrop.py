@@ -161,5 +161,8 @@ def _refuse(exchange: Exchange, channel: Channel, status: int, cause: Cause, tex
     if isinstance(channel, Inbound) and channel.state is not State.ANSWERED:
         exchange.voice.unmonitored(channel, text, now)
         channel.refuse(status, cause, now, reason=text)
-    else:
+        return
+    channel.journey.refusal = status
+    confirmation = channel.journey.confirmation
+    if confirmation is None or not confirmation.give_back(now):
         channel.hang_up(cause, now)

@@ -37,6 +37,9 @@ from offhook.switch.tones import SILENCE
 
 MOST_WAITING = 100
 
+RECOVERY = "offhook-recover"
+"""Who calls it wants to take a call over (INVITE with Replaces). Here there is never one to be taken."""
+
 MENU_PAUSE = 0.6
 """Between the digits that the menu sends back and what they lead to."""
 
@@ -60,7 +63,18 @@ class Execution(Owner):
         self._number = number
         queue = self._exchange.queues.at(number)
         self._steps = list(steps_for(number)) if queue is None else [EnterQueue(queue.name, number)]
+        if self._exchange.settings.server_half:
+            self._go_by_conf(number, now)
         self._next(now)
+
+    def _go_by_conf(self, number: str, now: Now) -> None:
+        """What the dialplan of conf/freeswitch has that the recorded one has not."""
+        channel = self._channel
+        if number == RECOVERY and isinstance(channel, Inbound) and channel.state is State.NEW:
+            self._steps = [Respond(481)]
+        confirmation = channel.journey.confirmation
+        if confirmation is not None and self._steps and isinstance(self._steps[0], Answer):
+            confirmation.confirm(now)  # an application would never do it
 
     def handle_timer(self, timer: str, now: Now) -> None:
         """A pause is over."""

@@ -81,6 +81,7 @@ class Switch:
             server=config.imitate,
             confirm_blind_transfer=config.confirm_blind_transfer,
             ignore_early_media=config.confirm_blind_transfer,
+            server_half=config.imitate == "freeswitch",
             open_eavesdrop=config.open_eavesdrop,
             video=config.media == "local",
         )
@@ -203,8 +204,7 @@ class Switch:
             listener.perform(output)
 
     def _digits(self, event: IvrDigits) -> None:
-        # As FreeSWITCH's dialplan logs it: this line is what stories look for, and the switch has no real callers.
-        logger.info("IVR-DIGITS uuid=%s caller=%s digits=%s", event.uuid, event.caller, event.digits)
+        logger.info("IVR-DIGITS uuid=%s: %d digits", event.uuid, len(event.digits))
         self.ivr_digits.append(event)
         del self.ivr_digits[:-KEPT_DIGITS]
 

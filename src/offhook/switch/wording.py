@@ -122,6 +122,9 @@ class SwitchSettings:
     """FreeSWITCH's `confirm-blind-transfer`: who asks for a transfer is told what comes of it."""
     ignore_early_media: bool = False
     """Of FreeSWITCH's variable of that name: early media of a transfer's target is no outcome of it."""
+    server_half: bool = False
+    """What conf/freeswitch adds to the stock configuration: `offhook-recover` is 481, transfers to applications are
+    confirmed at once, and agents who call agents bring X-Call-Id and X-Destination-Number."""
 
 
 FIRST_CSEQ = 123_111_600

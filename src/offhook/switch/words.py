@@ -51,7 +51,7 @@ def said(exchange: Exchange, channel: Channel, request: Request, now: Now) -> No
         case "BARGE":
             if reason := barge(exchange, channel, now, id=id):
                 exchange.voice.failed(channel, "BARGE_FAILED", reason, id, now)
-        case "WHISPER" | "DROP_MEMBER" | "MEMBER_STATE" | "VARIABLES" as event:
+        case "WHISPER" | "DROP_MEMBER" | "MEMBER_STATE" | "MEDIA_CONVERSION" | "VARIABLES" as event:
             if reason := _ACTIONS[event](exchange, channel, word, now):
                 exchange.voice.failed(channel, "FAILED", reason, id, now)
             else:
@@ -110,6 +110,21 @@ def _member_state(exchange: Exchange, channel: Channel, word: Mapping[str, Any],
     return None
 
 
+def _media_conversion(exchange: Exchange, channel: Channel, word: Mapping[str, Any], now: Now) -> str | None:
+    """Tell the other party, or the other members, what of this one is to be seen now."""
+    about = {"eventRequest": "remote"} | {name: word.get(name) for name in ("stream", "streamStatus")}
+    if about["stream"] not in ("video", "screenshare") or about["streamStatus"] not in ("on", "off"):
+        return BAD_WORD
+    others = [] if channel.partner is None else [channel.partner]
+    if isinstance(channel.owner, Conference):
+        others = [each.channel for each in channel.owner.members if each.channel is not channel]
+    if not others:
+        return NOT_ALLOWED
+    for each in others:
+        _say(each, {"event": "mediaConversion", "dialog": about}, now)
+    return None
+
+
 def _variables(exchange: Exchange, channel: Channel, word: Mapping[str, Any], now: Now) -> str | None:
     given = word.get("variables")
     if not isinstance(given, dict) or not all(_is_variable(*pair) for pair in given.items()):
@@ -117,6 +132,9 @@ def _variables(exchange: Exchange, channel: Channel, word: Mapping[str, Any], no
     named = {f"offhook_{name}": value for name, value in given.items()}
     legs = [channel] if channel.peer is None else [channel, channel.peer]
     if isinstance(channel.owner, Conference):
+        member = channel.owner.member(channel)
+        if member is None or member.customer:
+            return NOT_ALLOWED
         legs = [each.channel for each in channel.owner.members]
     if any(len({*leg.variables, *named}) > MOST_VARIABLES for leg in legs):
         return "TOO_MANY"
@@ -129,6 +147,7 @@ _ACTIONS = {
     "WHISPER": _whisper,
     "DROP_MEMBER": _drop_member,
     "MEMBER_STATE": _member_state,
+    "MEDIA_CONVERSION": _media_conversion,
     "VARIABLES": _variables,
 }
 

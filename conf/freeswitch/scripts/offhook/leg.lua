@@ -15,9 +15,9 @@ function leg.log(level, text)
   freeswitch.consoleLog(level, "offhook: " .. text:gsub("[%c]", "?") .. "\n")
 end
 
---- What a supervisor did to whom: one line each, for the record.
-function leg.audit(what, supervisor, agent, outcome)
-  leg.log("notice", string.format("AUDIT %s supervisor=%s agent=%s %s", what, supervisor, agent, outcome))
+--- What somebody did to whom, or tried: one line each, for the record.
+function leg.audit(what, by, agent, outcome)
+  leg.log("notice", string.format("AUDIT %s by=%s agent=%s %s", what, by or "-", agent, outcome))
 end
 
 -- The API splits its arguments at spaces and undoes backslashes and single quotes (switch_utils.c,
@@ -56,6 +56,13 @@ function leg.agent(uuid)
   if not user or not domain or #user > 64 or not user:find(USER) or not domain:find("^[%w.:-]+$") then return nil end
   if leg.api("user_exists", "id " .. user .. " " .. domain) ~= "true" then return nil end
   return user, domain
+end
+
+--- Who asked that this leg go where it is now: its own user or, after a REFER, who sent that.
+function leg.asker(uuid)
+  local referred_by = leg.get(uuid, "blind_transfer_uuid")
+  if referred_by then return leg.exists(referred_by) and leg.agent(referred_by) or nil end
+  return (leg.agent(uuid))
 end
 
 --- Whether the directory says that this leg's user is a supervisor.
@@ -117,9 +124,17 @@ function leg.say(uuid, word)
   leg.api("uuid_send_info", uuid .. " application vnd.offhook+json " .. quoted(json.encode(word)))
 end
 
+--- What the leg's BYE says when it ends (nil: nothing of ours). `offhook_reason` tells ended.lua that it is the server's
+-- word, and not what a party wrote into its own BYE.
+function leg.reason(uuid, text)
+  local reason = text and 'SIP;cause=200;text="' .. text .. '"'
+  leg.set(uuid, "offhook_reason", reason)
+  leg.set(uuid, "sip_reason", reason)
+end
+
 --- Ends a leg; the BYE carries the text in its Reason header.
 function leg.kill(uuid, text)
-  leg.set(uuid, "sip_reason", 'SIP;cause=200;text="' .. text .. '"')
+  leg.reason(uuid, text)
   leg.api("uuid_kill", uuid .. " NORMAL_CLEARING")
 end
 

@@ -10,7 +10,7 @@ local uuid = session:get_uuid()
 local mode, number = argv[1], argv[2]
 
 local function refuse(status, phrase, why)
-  leg.audit("MONITOR", leg.agent(uuid) or "-", number or "-", "refused " .. why)
+  leg.audit("MONITOR", leg.asker(uuid), number or "-", "refused " .. why)
   if session:answered() then
     -- A call that a REFER sent here is being given back meanwhile; any other ends with the dialplan.
     session:sleep(1000)

@@ -6,6 +6,8 @@ local leg = require "offhook.leg"
 local room = require "offhook.room"
 
 local MAX_BODY, MAX_VALUE = 8192, 512
+-- So often a leg may have all channels searched.
+local MAX_SEARCHES = 20
 
 local uuid = event:getHeader("Unique-ID")
 
@@ -47,7 +49,10 @@ local function own_leg(agent, domain, call_id)
   if #call_id > 256 or call_id:find("[%c ]") then return nil end
   local known = leg.api("hash", "select/offhook_legs/" .. leg.api("md5", call_id))
   if leg.exists(known) and fits(known) then return known end
-  -- A leg that was taken over did not come through the dialplan.
+  -- A leg that was taken over did not come through the dialplan. A search holds up everybody's words.
+  local searched = tonumber(leg.get(uuid, "offhook_searched") or "0") or MAX_SEARCHES
+  if searched >= MAX_SEARCHES then return nil end
+  leg.set(uuid, "offhook_searched", tostring(searched + 1))
   for _, row in ipairs(leg.all()) do
     if fits(row.uuid) then return row.uuid end
   end
@@ -63,7 +68,7 @@ local function join(word, agent, domain)
   if not leg.answered(uuid) or leg.get(uuid, "offhook_monitor_target") then return "NOT_ALLOWED" end
   if room.of(consult) or consulted == customer or not leg.answered(consulted) then return "NOT_ALLOWED" end
   if name and #room.members(name) >= room.LIMIT then return "LIMIT_REACHED" end
-  leg.set(consult, "sip_reason", 'SIP;cause=200;text="CONFERENCE"')
+  leg.reason(consult, "CONFERENCE")
   leg.set(consult, "hangup_after_bridge", "true")
   if name then
     local known = json.decode(leg.get(uuid, "offhook_facts") or "{}") or {}
@@ -71,7 +76,7 @@ local function join(word, agent, domain)
   else
     name = room.open(uuid, customer, consulted, facts_of(uuid, customer, consult), "CONSULT_CONFERENCE", uuid, word.id)
     if not name then
-      leg.set(consult, "sip_reason")
+      leg.reason(consult, nil)
       return "NOT_ALLOWED"
     end
   end
@@ -129,15 +134,23 @@ function handlers.WHISPER(word, agent)
   done(word)
 end
 
-function handlers.DROP_MEMBER(word)
+--- Whether this leg is that of a conference's customer: it may say how it is, but nothing of the others.
+local function is_customer()
+  return room.of(uuid) ~= nil and leg.get(uuid, "offhook_customer") == "true"
+end
+
+function handlers.DROP_MEMBER(word, agent)
   local name = room.of(uuid)
-  for _, other in ipairs(name and room.members(name) or {}) do
-    if leg.get(other, "offhook_ext") == word.member then
+  if not name or is_customer() then return say_failed(word, "FAILED", "NOT_ALLOWED") end
+  for _, other in ipairs(room.members(name)) do
+    local extension = leg.get(other, "offhook_ext")
+    if extension == word.member then
+      leg.audit("DROP_MEMBER", agent, extension, "done")
       done(word)
       return leg.kill(other, "DROPPED_BY_MEMBER")
     end
   end
-  say_failed(word, "FAILED", name and "NO_SUCH_MEMBER" or "NOT_ALLOWED")
+  say_failed(word, "FAILED", "NO_SUCH_MEMBER")
 end
 
 function handlers.MEMBER_STATE(word)
@@ -163,7 +176,23 @@ local function are_variables(variables)
   return true
 end
 
+local STREAMS, STATES = { video = true, screenshare = true }, { on = true, off = true }
+
+--- Tells the other party, or the other members, what of this one is to be seen now.
+function handlers.MEDIA_CONVERSION(word)
+  if not STREAMS[word.stream or 0] or not STATES[word.streamStatus or 0] then return say_failed(word, "FAILED", "INVALID") end
+  local name = room.of(uuid)
+  local others = name and room.members(name) or { leg.partner(uuid) }
+  if #others == 0 or not leg.answered(uuid) then return say_failed(word, "FAILED", "NOT_ALLOWED") end
+  local told = { eventRequest = "remote", stream = word.stream, streamStatus = word.streamStatus }
+  for _, other in ipairs(others) do
+    if other ~= uuid then leg.say(other, { event = "mediaConversion", dialog = told }) end
+  end
+  done(word)
+end
+
 function handlers.VARIABLES(word)
+  if is_customer() then return say_failed(word, "FAILED", "NOT_ALLOWED") end
   if not are_variables(word.variables) then return say_failed(word, "FAILED", "INVALID") end
   local name = room.of(uuid)
   local others = name and room.members(name) or { uuid, leg.partner(uuid) }
