@@ -45,7 +45,7 @@ def test_wrong_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["serve", "--media", "loud"], "offhook serve: --media: 'loud' is not known. Give local or null.\n"),
+        (["serve", "--media", "loud"], "offhook serve: --media: 'loud' is not known. Give local, browser or null.\n"),
         (["serve", "--listen", "nowhere"], "--listen: 'nowhere' has no port."),
         (["serve", "--listen", "0.0.0.0:1"], "Give --tls-certificate and --tls-key"),
         (["serve", "--sip", ","], "--sip: no server is named."),

@@ -107,6 +107,7 @@ async def test_it_warns_of_a_public_password(caplog: pytest.LogCaptureFixture) -
 
 def test_secrets_are_not_traced(tmp_path: Path) -> None:
     with SipTrace(tmp_path / "t") as trace:
+        assert (tmp_path / "t").stat().st_mode & 0o777 == 0o600
         trace("ws-1", False, b'REGISTER sip:x SIP/2.0\r\nAuthorization: Digest response="abc", nonce="n"\r\n\r\n')
     text = (tmp_path / "t").read_text()
     assert " ws-1 -> FS\n" in text and "abc" not in text

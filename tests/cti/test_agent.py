@@ -294,3 +294,17 @@ def test_whatever_happens(make_bench: Any, steps: list[tuple[str, int, float]]) 
     story.asked.append(bench.desk.ask("logout"))
     bench.run(30)
     story.check()
+
+
+def test_a_bug_leaves_no_command_without_an_outcome(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What raises is for who runs the session to log; the desk is told."""
+    dialog, _ = bench.answers()
+
+    def broken(*_: Any) -> None:
+        raise TypeError("a bug")
+
+    monkeypatch.setattr("offhook.cti.tasks.Tasks.submit", broken)
+    with pytest.raises(TypeError):
+        bench.desk.ask("holdCall", dialogId=dialog)
+    bench.run()
+    assert bench.desk.heard() == ["Error internal"]

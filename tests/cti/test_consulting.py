@@ -274,6 +274,7 @@ def test_two_consults_at_the_same_moment(bench: Any) -> None:
     bench.run()
     assert [bench.desk.result(one)["status"] for one in asked] == ["done", "failed"]
     assert len(bench.pbx.invites) == 1
+    assert bench.desk.heard()[:2] == ["Error consult-exists", "dialogState HELD"]  # and not HELD twice
 
 
 def test_on_a_consult(bench: Any) -> None:

@@ -333,13 +333,26 @@ def test_video_is_told_by_dialog_id(bench: Any) -> None:
     dialog, _ = bench.talk("5900")
     bench.pbx.message(conversion(dialog), user="1001")
     bench.pbx.message(conversion(dialog), user=None)
-    bench.pbx.message(conversion("other"), user="5900")
+    bench.pbx.message(conversion("other"), user="1001")
     bench.run()
     assert bench.desk.news() == []
     bench.pbx.message(conversion(dialog), user="5900")
     bench.pbx.message(conversion(dialog), user="5900")  # FreeSWITCH with mod_sms delivers it twice
     bench.run()
     assert [event["dialog"]["id"] for event in bench.desk.news()] == [dialog]
+
+
+def test_video_of_who_knows_the_call_by_another_id(bench: Any) -> None:
+    """A caller's id of the call is its own; its number tells which call it means, while there is one with it."""
+    dialog, _ = bench.talk("5900")
+    bench.pbx.message(conversion("the caller's own"), user="5900")
+    bench.run()
+    assert [event["dialog"]["id"] for event in bench.desk.news()] == [dialog]
+    bench.talk("5900")
+    bench.desk.news()
+    bench.pbx.message(conversion("the caller's own", "t2"), user="5900")
+    bench.run()
+    assert bench.desk.news() == []
 
 
 def test_a_web_client_is_told_who_answers(bench: Any) -> None:
@@ -376,7 +389,9 @@ def test_words_of_the_server_from_others(bench: Any, sender: str, event: str) ->
     asked = bench.desk.ask("conference_consult", dialogId=pair.dialog)
     bench.run()
     for dialog in (pair.dialog, pair.consult):
-        bench.pbx.message(message(event, dialog, "1000", "1001", "5551234", reasonCode="CONSULT_CONFERENCE"), user=sender)
+        bench.pbx.message(
+            message(event, dialog, "1000", "1001", "5551234", reasonCode="CONSULT_CONFERENCE"), user=sender
+        )
     bench.run()
     assert bench.desk.news() == [] and bench.desk.results(asked) == []
 

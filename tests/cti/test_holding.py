@@ -530,3 +530,25 @@ def test_a_held_call_gets_its_path_when_it_is_retrieved(bench: Any) -> None:
     bench.desk.session.renew(frozenset({bench.desk.session.media_of(dialog)}), bench.network.now())
     bench.run()
     assert offers_asked(bench) == before
+
+
+@pytest.mark.parametrize("action", ["holdCall", "retrieveCall"])
+def test_the_connection_breaks_before_the_answer(bench: Any, action: str) -> None:
+    """The server may have taken it: it is asked anew when it is back, and what is told is what it said then."""
+    dialog, _ = bench.answers()
+    if action == "retrieveCall":
+        bench.desk.done("holdCall", dialogId=dialog)
+    bench.desk.news()
+    bench.pbx.deaf_to = "INVITE"
+    asked = bench.desk.ask(action, dialogId=dialog)
+    bench.run(0.1)
+    bench.network.reset(bench.desk.host)
+    bench.run()
+    assert bench.desk.results(asked) == [] and bench.desk.news() == []
+    bench.pbx.deaf_to = ""
+    bench.run(1)
+    bench.pbx.rebind()
+    bench.run(5)
+    assert bench.desk.result(asked)["status"] == "done"
+    state = "HELD" if action == "holdCall" else "ACTIVE"
+    assert bench.desk.session.dialogs[0].state == state

@@ -14,6 +14,7 @@ from offhook.cti.agent import AgentSettings, Finished, Publish, Reply
 from offhook.cti.codec import CommandRefused
 from offhook.cti.commands import Command, Login, Logout
 from offhook.cti.events import CommandResult, agent_info, no_dialog
+from offhook.cti.stream import Audit
 from offhook.gateway import sessions
 from offhook.gateway.interface import (
     CloseConnection,
@@ -247,6 +248,16 @@ def test_passwords_that_the_server_refused_count_too() -> None:
         ScriptedSession.made[-1].finish()
         bench.drain()
     assert closed(bench.out) == [("c1", 1008)]
+
+
+def test_who_would_listen_before_a_login_is_noted() -> None:
+    bench = Bench()
+    bench.give(ConnectionOpened("c1"))
+    given = {"calledNumber": "1001", "Destination_Number": "1001", "callType": "audio", "service_Identifier": "s"}
+    noted = [each for each in bench.say("c1", "silentMonitor", **given) if isinstance(each, Audit)]
+    assert [(each.action, each.extension, each.target, each.outcome) for each in noted] == [
+        ("silentMonitor", "", "1001", "not-logged-in")
+    ]
 
 
 def test_commands_need_a_login() -> None:

@@ -357,7 +357,9 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     row = _results.setdefault(report.nodeid, {"outcome": "passed", "reason": ""})
     row |= {key: str(said[key]) for key in ("story", "server", "version") if key in said}
     if report.failed:
-        row |= {"outcome": "failed", "reason": str(report.longrepr).strip().splitlines()[-1][:200]}
+        lines = str(report.longrepr).strip().splitlines()
+        why = next((line for line in lines if line.startswith("E ")), lines[-1] if lines else "")
+        row |= {"outcome": "failed", "reason": why.removeprefix("E").strip()[:200]}
     elif report.skipped and row["outcome"] != "failed":
         row |= {"outcome": "skipped", "reason": report.longrepr[-1] if isinstance(report.longrepr, tuple) else ""}
 

@@ -34,5 +34,5 @@ def test_every_reason_is_there_and_every_story_has_a_test() -> None:
     told = "".join(path.read_text() for path in (ROOT / "tests" / "scenarios").rglob("test_*.py"))
     for story in STORIES:
         assert f'pytest.mark.story("{story}")' in told, story
-    for number in re.findall(r"\((\d+)\)", PAGE):
+    for number in re.findall(r"(?:because|fail) \((\d+)\)", PAGE):
         assert re.search(rf"^{number}\. \S", PAGE, re.MULTILINE)

@@ -134,6 +134,7 @@ class SipTrace:
     """Writes every message to a file in the format of `offhook.sip.tracing`, secrets masked; a context manager."""
 
     def __init__(self, path: Path) -> None:
+        path.touch(mode=0o600)  # numbers and call variables are in it
         self._file = path.open("w", encoding="utf-8", errors="surrogateescape")
 
     def __enter__(self) -> SipTrace:

@@ -251,8 +251,11 @@ class Conferencing:
             self._tell(call, (*call.dialog.participants, new), now)
         if self._work.dialect.words:  # others tell it themselves, by MESSAGEs
             self._restate(call, {ext: ("HELD" if m.held else "ACTIVE", m.muted) for ext, m in present.items()}, now)
-        if had_customer and not self._has_customer(call) and not self._work.dialect.words:
-            self._ending.hang_up(call, now)  # there the server leaves that to its clients (RB §7.3)
+        left = had_customer and not self._has_customer(call)
+        if left and call.outgoing is None and not self._work.dialect.words:
+            # There the server leaves that to its clients (RB §7.3). Who called may be the customer itself, whose
+            # `customerNumber` is the agent's: that one stays.
+            self._ending.hang_up(call, now)
         elif len(call.dialog.participants) <= 2:
             self._dissolve(call, now)
 

@@ -172,6 +172,11 @@ class Converting:
         if call.outgoing is not None and call.agent is None and sender is not None and word.agent == sender:
             call.agent = word.agent
 
+    def only_call_with(self, number: str) -> Call | None:
+        """The call with that other party, where there is just one."""
+        found = [call for call in self._work.up() if _party(call) == number]
+        return found[0] if len(found) == 1 else None
+
     def party_told(self, call: Call, word: Word, sender: str | None, now: Now) -> None:
         """A MESSAGE mediaConversion: of the other party alone."""
         if sender is not None and _party(call) == sender:

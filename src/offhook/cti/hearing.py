@@ -119,6 +119,9 @@ class Hearing:
         except RemoteError:
             return
         if sender.user is not None:
+            if call is None and word.event == CONVERSION:
+                # Who called us has another id for the call than we: the server gave us ours.
+                call = self.converting.only_call_with(sender.user)
             if call is not None:
                 self._told_by(sender.user, call, word, now)
         elif sender.host.lower() == self._work.settings.domain.lower():

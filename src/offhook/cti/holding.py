@@ -179,8 +179,8 @@ class Holding:
             # RFC 3261 §15.1.2: so a request is answered that a BYE ends, and the BYE comes next. If not, try again.
             self._wait(call, renegotiation, now)
             return
-        if status in NO_ANSWER:
-            self._doubt(call, renegotiation, status, phrase, now)
+        if status in NO_ANSWER and renegotiation.changed is None:
+            self._doubt(call, renegotiation, now)
             return
         detail = f"The other side answered {status} {readable(phrase)}; the call is as it was."
         code = "hold-refused" if renegotiation.hold else "retrieve-refused"
@@ -189,14 +189,12 @@ class Holding:
         self._undo(call)
         self._finish(call, renegotiation, failure(code, readable(phrase) or str(status), detail), now)
 
-    def _doubt(self, call: Call, renegotiation: Renegotiation, status: int, phrase: str, now: Now) -> None:
-        """Whether the other side took it is not known. A task asks again, within its time; what is ours alone fails."""
+    def _doubt(self, call: Call, renegotiation: Renegotiation, now: Now) -> None:
+        """Whether the other side took it is not known. The task asks again, within its time."""
         if renegotiation.task is not None and renegotiation.task is call.task:
             self._wait(call, renegotiation, now)
-            return
-        detail = f"{status} {readable(phrase)}: whether the other side took it is not known."
-        self._undo(call)
-        self._finish(call, renegotiation, failure("timeout", detail=detail), now)
+        else:  # its time was over before
+            self._undo(call)
 
     def offer_failed(self, call: Call, code: str, detail: str, now: Now) -> None:
         """The engine could not make the offer."""

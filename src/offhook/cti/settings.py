@@ -13,7 +13,7 @@ from offhook.sip.timers import Timing
 
 MEDIA_ADDRESS_TYPE = f"Offhook/{__version__}-CTI"
 
-MONITORING_PREFIXES = ("*44", "*0", "**", "*8")
+MONITORING_PREFIXES: tuple[str, ...] = ("*44", "*0", "**", "*8")
 """Of conf/freeswitch; and the codes of FreeSWITCH's own dialplan for it that can be no telephone number."""
 
 

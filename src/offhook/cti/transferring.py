@@ -244,7 +244,9 @@ class Transferring:
             return
         words = f"{event.status} {readable(event.phrase)}".rstrip()
         detail = f"The server answered {words} to the transfer; the call is as it was."
-        self._fail(call, transfer, failure("transfer-refused", readable(event.phrase) or str(event.status), detail), now)
+        self._fail(
+            call, transfer, failure("transfer-refused", readable(event.phrase) or str(event.status), detail), now
+        )
 
     def expired(self, call: Call, event: ReferExpired) -> None:
         """No report will come. A BYE may, until the command's time is over."""

@@ -14,7 +14,7 @@ from typing import Any, get_args
 from offhook.clock import Ids, Now, Timers
 from offhook.cti import codec
 from offhook.cti.agent import AgentSession, Finished, Publish, Reply
-from offhook.cti.commands import Command, Login, Logout, RenewToken, Resume
+from offhook.cti.commands import BargeIn, Command, Login, Logout, RenewToken, Resume, SilentMonitor, Whisper
 from offhook.cti.errors import INVALID_CREDENTIALS, Failure, failure, invalid_action, missing_parameters
 from offhook.cti.events import CommandResult, ToDesk, agent_info, error, iso_time, login_refused
 from offhook.cti.stream import Audit
@@ -385,6 +385,9 @@ class Hub:
         elif isinstance(command, Resume):
             self._resume(connection, command, now)
         elif agent is None:
+            if isinstance(command, SilentMonitor | Whisper | BargeIn):  # an attempt, by nobody that is known
+                target = command.calledNumber if isinstance(command, SilentMonitor) else ""
+                self._out.append(Audit(command.action, "", target, None, "not-logged-in", now.wall))
             self._tell(connection, *codec.not_logged_in(command, now, self._utc_offset(now)))
         elif isinstance(command, RenewToken):
             self._renew_token(connection, agent, command, now)

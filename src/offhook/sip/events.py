@@ -173,8 +173,8 @@ class DisplayUpdated:
     """FreeSWITCH tells who the other party is now (INFO message/update_display, or an UPDATE with it)."""
 
     session: str
-    name: str | None
-    number: str | None
+    name: str | None = field(repr=False)
+    number: str | None = field(repr=False)
     attended: bool
     """`X-FS-Attended-Transfer: true`, or `X-FS-Lazy-Attended-Transfer` if we had not answered yet when it was made: we
     were consulted and now have the customer."""

@@ -188,7 +188,7 @@ class SwitchNode:
                 if channel := exchange.channels.get(media):
                     channel.owner.digit(channel, digit, duration_ms, now)
             case MediaLost(media):
-                # A path that was up may come back by another offer: FreeSWITCH waits 300 s for it (rtp-timeout-sec), and
+                # A path that was up may come back by another offer: FreeSWITCH waits 300 s for it (rtp-timeout-sec) and
                 # so does a page that is reloaded (freeswitch/recovery.md R04, F06).
                 if (channel := exchange.channels.get(media)) and not channel.reached:
                     channel.fail(Cause.NORMAL_CLEARING, now)
