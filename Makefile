@@ -18,7 +18,7 @@ check: $(READY)  ## what one runs all day: format, lint, types, architecture, un
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	OFFHOOK_STEPS=20000 $(BIN)/python -m pytest -q -x -n 2 -m "not scenario and not browser"
+	OFFHOOK_STEPS=5000 $(BIN)/python -m pytest -q -x -n 2 -m "not scenario and not browser and not lengthy"
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

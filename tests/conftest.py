@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -31,6 +32,17 @@ WITNESS.install()
 def suite_witness() -> Witness:
     """The one that sees this suite."""
     return WITNESS
+
+
+LENGTHY = ("doctor/", "gateway/test_hostile.py", "api/test_several.py", "media/test_video")
+"""What takes its time in `make test` alone, by the beginning of its path."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here) and str(item.path.relative_to(here)).startswith(LENGTHY):
+            item.add_marker(pytest.mark.lengthy)
 
 
 def _judge(item: pytest.Item) -> None:

@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     bench = Bench(config, agents, numbers)
     try:
         return asyncio.run(doctor(bench, checks, limit, as_json=getattr(args, "json", False)))
-    except asyncio.CancelledError:  # SIGTERM
+    except asyncio.CancelledError:  # SIGINT, SIGTERM
         return STOPPED
 
 
@@ -84,7 +84,8 @@ async def doctor(bench: Bench, checks: tuple[Check, ...], limit: float, *, as_js
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     assert task is not None
-    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell without job control has SIGINT ignored
+        loop.add_signal_handler(number, task.cancel)
     progress = Progress(sys.stderr.isatty(), as_json)
     begun = time.monotonic()
     try:
@@ -95,7 +96,8 @@ async def doctor(bench: Bench, checks: tuple[Check, ...], limit: float, *, as_js
         raise
     finally:
         await bench.close()
-        loop.remove_signal_handler(signal.SIGTERM)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
     seconds = time.monotonic() - begun
     if as_json:
         print(report.as_json(findings, bench.config.sip, bench.config.sip_domain, seconds))
