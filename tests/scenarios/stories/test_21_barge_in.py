@@ -27,7 +27,7 @@ async def test_joined(alice: Seat, carol: Seat, boss: Seat, connect: Connect) ->
     await boss.hears(alice, carol)
     await alice.hears(boss, carol)
     await carol.hears(alice, boss)
-    assert [row["action"] for row in boss.audited()] == ["silentMonitor", "bargeIn"]
+    assert [row["action"] for row in boss.audited()] == ["silentMonitor", "bargeIn", "silentMonitor-end"]
     await boss.do("releaseCall", dialogId=joined["id"])
     await alice.told("dialogState", state="ACTIVE", id=hers, callType="OTHER_IN")
     await alice.hears(carol)

@@ -43,7 +43,7 @@ async def test_at_the_gateway(alice: Seat, bob: Seat, carol: Seat, connect: Conn
     for action in ("whisper", "bargeIn"):
         assert (await bob.attempt(action, dialogId=own))["status"] == "failed"
     assert not [request for request in bob.requests("INVITE", sent=True) if "*44" in request.uri]
-    assert {row["outcome"] for row in bob.audited()} == {"not-allowed"}
+    assert {row["outcome"] for row in bob.audited()} == {"not-allowed", "monitoring-number"}
     await alice.ears.keep_hearing(carol.hz, seconds=1)
 
 

@@ -26,6 +26,6 @@ async def test_the_agent_alone_hears_it(alice: Seat, carol: Seat, boss: Seat, co
     await alice.hears(carol)
     await carol.hears(alice)
     await boss.hears(alice, carol)
-    assert [row["action"] for row in boss.audited()] == ["silentMonitor", "whisper", "whisper"]
+    assert [row["action"] for row in boss.audited()] == ["silentMonitor", "whisper", "whisper-off"]
     await carol.do("releaseCall", dialogId=customer)
     await alice.told("dialogState", state="DROPPED", id=hers)
