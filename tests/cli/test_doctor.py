@@ -208,10 +208,10 @@ async def test_stopped_in_the_middle_nothing_is_left(
 
 
 def test_a_terminal_shows_which_check_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = doctor.Progress(True, False)
+    progress = doctor.Progress(True, False, 34)
     progress.tell(CHECKS[0])
-    assert "name" in capsys.readouterr().err
+    assert "the server's name is known (1 of 34)" in capsys.readouterr().err
     progress.wipe()
     assert capsys.readouterr().err == "\r\x1b[K"
-    doctor.Progress(False, True).tell(CHECKS[0])
+    doctor.Progress(False, True, 34).tell(CHECKS[0])
     assert capsys.readouterr() == ("", "")

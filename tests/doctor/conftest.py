@@ -63,6 +63,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pauses that FreeSWITCH needs, the switch does not."""
     monkeypatch.setattr("offhook.doctor.supervising.DATABASE_SECONDS", 0.1)
     monkeypatch.setattr("offhook.doctor.bench.SETTLE_SECONDS", 0.1)
+    monkeypatch.setattr("offhook.doctor.trespassing.BACK_SECONDS", 0.1)
 
 
 @pytest.fixture

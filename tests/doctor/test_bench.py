@@ -8,7 +8,7 @@ import pytest
 
 from offhook.doctor.bench import TONES, Agent, Bench, not_rung
 from offhook.doctor.findings import CheckEnded, Verdict
-from offhook.doctor.handset import Leg
+from offhook.doctor.leg import Leg
 from offhook.errors import ConfigError
 from offhook.sip.events import End, SessionEnded
 
@@ -81,7 +81,9 @@ async def test_nobody_is_rung(start_switch: Any, open_bench: Any, monkeypatch: p
         await bench.talk(bench.first(), called)
 
 
-@pytest.mark.parametrize(("status", "named"), [(403, "user_context"), (488, "codec"), (404, "offhook_agent_numbers")])
+@pytest.mark.parametrize(
+    ("status", "named"), [(403, "user_context"), (488, "codec"), (480, "contact.lua"), (404, "offhook_agent_numbers")]
+)
 def test_why_a_phone_did_not_ring(status: int, named: str) -> None:
     leg = Leg("x", end=SessionEnded("x", End.REFUSED, True, status, "No"))
     outcome = not_rung("1001", leg)

@@ -9,10 +9,11 @@ import pytest
 from offhook.doctor.bench import Agent, Numbers
 from offhook.doctor.calling import described, poor, ringing, session_timer, short_timer
 from offhook.doctor.findings import Outcome, Verdict
-from offhook.doctor.handset import Handset, Leg
+from offhook.doctor.handset import Handset
+from offhook.doctor.leg import Leg
 from offhook.media.engine import AudioStats, Stats
-from offhook.sip.events import RequestAnswered
-from offhook.sip.message import Request, Response
+from offhook.sip.events import RequestReceived
+from offhook.sip.message import Request
 from offhook.sip.parser import parse_message
 
 
@@ -24,7 +25,7 @@ async def outcome(look: Any, url: str, name: str, **options: Any) -> Outcome:
 
 async def test_signalling_alone(start_switch: Any, look: Any) -> None:
     switch = await start_switch(media="null")
-    names = ("echo", "audio", "hold", "video", "api-request", "agent-call", "digits", "message")
+    names = ("echo", "audio", "hold", "video", "agent-call", "digits", "message")
     found = await look(switch.ws_url, *names, media="null")
     by_verdict = {name: found[name].outcome.verdict for name in names}
     assert by_verdict == dict.fromkeys(names, Verdict.OK) | {"audio": Verdict.CANNOT, "video": Verdict.CANNOT}
@@ -56,21 +57,6 @@ async def test_one_agent_alone(start_switch: Any, look: Any) -> None:
     switch = await start_switch(media="null")
     made = await outcome(look, switch.ws_url, "agent-call", media="null", agents=(Agent("1000", "1234"),))
     assert made.verdict is Verdict.CANNOT and "--agent" in made.remedy
-
-
-async def test_commands_that_are_executed(start_switch: Any, look: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def executed(*_: Any) -> RequestAnswered:
-        response = parse_message(
-            b"SIP/2.0 200 OK\r\nVia: SIP/2.0/WS a;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>;tag=2\r\n"
-            b"Call-ID: x\r\nCSeq: 1 INFO\r\nContent-Type: freeswitch/api-response\r\nContent-Length: 4\r\n\r\n-ERR"
-        )
-        assert isinstance(response, Response)
-        return RequestAnswered("x", None, 200, "OK", response)
-
-    monkeypatch.setattr(Handset, "ask", executed)
-    switch = await start_switch(media="null")
-    made = await outcome(look, switch.ws_url, "api-request", media="null")
-    assert made.verdict is Verdict.FAILED and "EXECUTE" in made.seen and "extended-info-parsing" in made.remedy
 
 
 async def test_headers_that_do_not_pass(start_switch: Any, look: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,3 +109,34 @@ def test_ringing_in_words() -> None:
     assert ringing(leg) == "no ringing was told"
     leg.progress = [request().response(100), request().response(180)]
     assert ringing(leg) == "180 without early media"
+
+
+async def test_a_server_that_has_no_name_for_lost_calls(
+    start_switch: Any, look: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch = await start_switch(media="null")
+    assert (await outcome(look, switch.ws_url, "recover", media="null")).verdict is Verdict.OK
+    call = Handset.call
+
+    async def elsewhere(handset: Handset, number: str, *rest: Any, **options: Any) -> Leg:
+        return await call(handset, "9404" if number == "offhook-recover" else number, *rest, **options)
+
+    monkeypatch.setattr(Handset, "call", elsewhere)
+    made = await outcome(look, switch.ws_url, "recover", media="null")
+    assert made.verdict is Verdict.FAILED and "404" in made.seen and "dialplan/offhook.xml" in made.remedy
+
+
+async def test_messages_that_are_not_passed_on(start_switch: Any, look: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As conf/freeswitch has it: worth a note where the dialect needs them alone."""
+    monkeypatch.setattr(Handset, "wait", never(Handset.wait, RequestReceived))
+    switch = await start_switch(media="null")
+    for dialect, notes in (("freeswitch", 0), ("efcx", 1)):
+        made = await outcome(look, switch.ws_url, "message", media="null", dialect=dialect)
+        assert "not passed on" in made.seen and len(made.notes) == notes
+
+
+def never(wait: Any, kind: type) -> Any:
+    async def changed(handset: Handset, kinds: tuple[type, ...], timeout: float, **options: Any) -> Any:
+        return None if kind in kinds else await wait(handset, kinds, timeout, **options)
+
+    return changed

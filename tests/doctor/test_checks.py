@@ -16,15 +16,11 @@ def test_each_check_comes_after_what_it_needs_and_has_a_name_of_its_own() -> Non
         seen.add(check.name)
 
 
-NOT_IN_THE_SWITCH = {"headers", "blind-transfer", "recover"}
-"""What conf/freeswitch does and a FreeSWITCH without it, which the switch imitates, does not."""
-
-
 async def test_the_development_switch_is_well(start_switch: Any, look: Any) -> None:
     switch = await start_switch()
     found: dict[str, Finding] = await look(switch.ws_url)
     verdicts = {name: one.outcome.verdict for name, one in found.items()}
-    assert {name for name, verdict in verdicts.items() if verdict is Verdict.FAILED} <= NOT_IN_THE_SWITCH
+    assert {name for name, verdict in verdicts.items() if verdict is Verdict.FAILED} == set()
     assert {name for name, verdict in verdicts.items() if verdict is Verdict.SKIPPED} == set()
     # No queue was named, and a trunk's side cannot be seen.
     assert {name for name, verdict in verdicts.items() if verdict is Verdict.CANNOT} == {"queue", "untrusted-headers"}

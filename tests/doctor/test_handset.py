@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from offhook.config import Config
-from offhook.doctor.handset import Handset, Line
+from offhook.doctor.handset import Handset
+from offhook.doctor.leg import Line
 from offhook.errors import StateError
 from offhook.gateway.app import new_engine
 from offhook.media.engine import Direction

@@ -26,6 +26,7 @@ def test_a_path_with_dots_stays_as_it_is() -> None:
 
 def test_summary() -> None:
     assert summary([GOOD, BAD], 12.4) == "1 ok, 1 failed; 12 s\nMend first: port"
+    assert summary([BAD, GOOD, BAD, BAD], 1.0).endswith("\nMend first: port; then see port, port")
     assert summary([GOOD], 0.0) == "1 ok; 0 s"
     assert summary([], 0.0) == "nothing was checked; 0 s"
 

@@ -56,7 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="the findings as one JSON object, and nothing else on standard output")
     limit = f"what has not begun by then is left (default {TIME_LIMIT:g})"
     add("--time-limit", type=float, metavar="SECONDS", help=limit)
-    parser.epilog = f"Checks: {', '.join(check.name for check in CHECKS)}. Status: 0 nothing failed, 1 something did."
+    names = ", ".join(check.name for check in CHECKS)
+    parser.epilog = (
+        f"Checks: {names}. Exit status: 0 nothing failed, 1 something did, 2 wrong usage, {STOPPED} stopped by Ctrl-C, "
+        "after which calls are ended and extensions logged out too. Findings come one by one; a whole run takes a "
+        "minute. It calls its own extensions, the echo and the queue that is named, and leaves nothing behind."
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -86,7 +91,7 @@ async def doctor(bench: Bench, checks: tuple[Check, ...], limit: float, *, as_js
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell without job control has SIGINT ignored
         loop.add_signal_handler(number, task.cancel)
-    progress = Progress(sys.stderr.isatty(), as_json)
+    progress = Progress(sys.stderr.isatty(), as_json, len(checks))
     begun = time.monotonic()
     try:
         findings = await examine(bench, checks, progress.tell, time_limit=limit)
@@ -109,14 +114,18 @@ async def doctor(bench: Bench, checks: tuple[Check, ...], limit: float, *, as_js
 class Progress:
     """Tells findings as they come and, on a terminal, which check runs."""
 
-    def __init__(self, terminal: bool, as_json: bool) -> None:
+    def __init__(self, terminal: bool, as_json: bool, total: int) -> None:
         self._terminal = terminal
         self._as_json = as_json
+        self._total = total
+        self._begun = 0
 
     def tell(self, news: Check | Finding) -> None:
         if isinstance(news, Check):
+            self._begun += 1
             if self._terminal:
-                print(f"...     {news.name:<{report.NAME}} {news.title}", end="", file=sys.stderr, flush=True)
+                where = f"{self._begun} of {self._total}"
+                print(f"...     {news.name:<{report.NAME}} {news.title} ({where})", end="", file=sys.stderr, flush=True)
             return
         self.wipe()
         if not self._as_json:

@@ -10,7 +10,8 @@ from typing import Any
 from offhook.config import Config
 from offhook.doctor import remedies
 from offhook.doctor.findings import CheckEnded, Outcome, cannot, failed
-from offhook.doctor.handset import Handset, Leg, Line
+from offhook.doctor.handset import Handset
+from offhook.doctor.leg import Leg, Line
 from offhook.errors import ConfigError
 from offhook.gateway.app import new_engine
 from offhook.gateway.files import TraceFile
@@ -203,6 +204,7 @@ def not_rung(number: str, leg: Leg) -> Outcome:
     remedy = {
         403: "The dialplan forbids it: give the users user_context=offhook (directory/*.xml), and install "
         "dialplan/offhook.xml",
+        480: remedies.DIAL_STRING,
         488: remedies.CODEC,
     }.get(
         leg.status,

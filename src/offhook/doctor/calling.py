@@ -5,7 +5,8 @@ from __future__ import annotations
 from offhook.doctor import remedies
 from offhook.doctor.bench import Bench, not_rung
 from offhook.doctor.findings import CheckEnded, Outcome, cannot, failed, ok
-from offhook.doctor.handset import Handset, Leg
+from offhook.doctor.handset import Handset
+from offhook.doctor.leg import Leg
 from offhook.media.engine import Direction, Stats
 from offhook.sip.events import Renegotiated, RequestReceived
 from offhook.sip.message import Request, Response
@@ -21,9 +22,6 @@ PASSED_ON = {
 }
 """What an agent's call tells the called agent; conf/freeswitch passes these on."""
 NOT_PASSED_ON = ("X-Offhook-Doctor", "must not pass")
-API_REQUEST = "freeswitch/api-request"
-HARMLESS_COMMAND = "offhook_doctor_is_no_command"
-"""There is no such command of FreeSWITCH: it would be answered `-ERR INVALID COMMAND`, which says enough."""
 
 
 async def echo(bench: Bench) -> Outcome:
@@ -131,20 +129,6 @@ async def hold(bench: Bench) -> Outcome:
             note = "our own tone came back while it was held" if handset.line.user in held else ""
             return ok("held and retrieved, the tone is back", note)
     raise CheckEnded(failed("retrieved, but our tone does not come back", remedies.AUDIO))
-
-
-async def api_request(bench: Bench) -> Outcome:
-    """A caller cannot have FreeSWITCH execute commands. What is asked for does nothing where it could."""
-    handset = bench.first()
-    leg = await echo_call(bench, handset)
-    answer = await handset.ask(leg, API_REQUEST, HARMLESS_COMMAND)
-    if answer is None:
-        raise CheckEnded(cannot("the INFO was not answered"))
-    kind = "" if answer.response is None else (answer.response.content_type or "")
-    if kind.startswith("freeswitch/"):
-        remedy = "Set extended-info-parsing to false in sip_profiles/offhook.xml, then restart the profile; at once"
-        raise CheckEnded(failed("EVERY CALLER CAN EXECUTE FreeSWITCH's COMMANDS (INFO freeswitch/api-request)", remedy))
-    return ok(f"INFO with a command is answered {answer.status}, and not executed")
 
 
 async def recover(bench: Bench) -> Outcome:
@@ -275,10 +259,9 @@ async def message(bench: Bench) -> Outcome:
     said = "no answer" if answer is None else f"{answer.status} {answer.phrase}"
     if came is None:
         note = (
-            "for the dialect efcx, or chat, have an extension with `send` in chatplan/default.xml, and mod_sms loaded "
-            "(autoload_configs/modules.conf.xml)"
+            "dialect efcx speaks by MESSAGE, and this server passes none on" if bench.config.dialect == "efcx" else ""
         )
-        return ok(f"{said}, and it does not arrive; dialect freeswitch does without", note)
+        return ok(f"{said}, and is not passed on: Offhook's clients use words", note)
     return ok(f"{said}, and it arrives")
 
 

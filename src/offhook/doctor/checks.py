@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from offhook.doctor import calling, conferring, reaching, registering, supervising, transferring
+from offhook.doctor import calling, conferring, reaching, registering, supervising, transferring, trespassing
 from offhook.doctor.plan import Check
 
 CHECKS = (
@@ -19,7 +19,8 @@ CHECKS = (
     Check("audio", "audio passes both ways", calling.audio, ("echo",)),
     Check("hold", "a call can be held and retrieved", calling.hold, ("echo",)),
     Check("video", "video", calling.video, ("echo",)),
-    Check("api-request", "callers cannot execute commands", calling.api_request, ("echo",)),
+    Check("api-request", "no commands by INFO", trespassing.api_request, ("echo",)),
+    Check("api-message", "no commands by MESSAGE", trespassing.api_message, ("register",)),
     Check("agent-call", "agents call each other", calling.agent_call, ("register",)),
     Check("one-registration", "who registered last is called", registering.one_registration, ("agent-call",), 40.0),
     Check("headers", "call data reaches the called agent", calling.headers, ("agent-call",)),
@@ -28,6 +29,8 @@ CHECKS = (
     Check("transfer-back", "a failed transfer comes back", transferring.transfer_back, ("agent-call",)),
     Check("blind-transfer", "a blind transfer is confirmed", transferring.blind_transfer, ("agent-call", "echo")),
     Check("attended-transfer", "an attended transfer", transferring.attended_transfer, ("agent-call", "hold")),
+    Check("unknown-replaces", "no calls past the dialplan", trespassing.unknown_replaces, ("agent-call",)),
+    Check("expansion", "no commands in numbers", trespassing.expansion, ("agent-call",)),
     Check("queue", "a queue takes calls", transferring.queue, ("register",)),
     Check("words", "the server hears words", conferring.words, ("agent-call",)),
     Check("conference", "a consulted agent is joined", conferring.conference, ("words",)),

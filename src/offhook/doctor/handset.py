@@ -10,11 +10,11 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from offhook.clock import Now, Timers
 from offhook.cti import words
+from offhook.doctor.leg import LISTENED_FRAMES, Leg, Line
 from offhook.driver import Driver, SystemIds, system_now
 from offhook.errors import MediaError, ParseError, StateError
 from offhook.media.engine import (
@@ -53,7 +53,7 @@ from offhook.sip.events import (
     SipEvent,
     Unregistered,
 )
-from offhook.sip.fields import Address
+from offhook.sip.fields import Address, Replaces
 from offhook.sip.flow import FlowFailed, FlowInput, FlowOpened, FlowOutput, OpenFlow
 from offhook.sip.message import Request, Response
 from offhook.sip.parser import parse_message
@@ -67,8 +67,6 @@ if TYPE_CHECKING:
 
 ENGINE_SECONDS = 10.0
 KEPT_MESSAGES = 2_000
-LISTENED_FRAMES = 40
-"""20 ms each: so many are listened to, to say what is heard."""
 UNSETTLED_FRAMES = 20
 """So many before them are not: what was under way when listening began."""
 LISTEN_SECONDS = 3.0
@@ -76,41 +74,6 @@ LISTEN_SECONDS = 3.0
 STRANGER_FLOW = "stranger"
 
 Event = TypeVar("Event")
-
-
-@dataclass(slots=True, eq=False)
-class Leg:
-    """One call of a handset."""
-
-    session: str
-    request: Request | None = None
-    """The INVITE, of a call that came in."""
-    offer: str | None = field(default=None, repr=False)
-    call_id: str = field(default="", repr=False)
-    progress: list[Response] = field(default_factory=list)
-    response: Response | None = None
-    """The 2xx, of a call that we made."""
-    up: bool = False
-    end: SessionEnded | None = None
-    fault: str = ""
-    """What the media engine could not do."""
-    frames: deque[Frame] = field(default_factory=lambda: deque(maxlen=LISTENED_FRAMES), repr=False)
-    heard: int = 0
-    """Frames that came."""
-
-    @property
-    def refusal(self) -> str:
-        """How the call ended, in words: `404 Not Found (NO_CALL)`, `BYE`, `no answer`."""
-        if self.end is None:
-            return "no answer"
-        reasons = [reason.text for reason in self.end.reasons if reason.text and reason.text != self.end.phrase]
-        what = f"{self.end.status} {self.end.phrase or ''}".strip() if self.end.status else self.end.end.value.upper()
-        return f"{what} ({', '.join(reasons)})" if reasons else what
-
-    @property
-    def status(self) -> int:
-        """The final answer to the INVITE; 0 while there is none."""
-        return (self.end.status or 0) if self.end is not None and not self.up else 200 if self.up else 0
 
 
 class _Look:
@@ -132,22 +95,6 @@ class _Node:
 
     def outputs(self) -> list[Any]:
         return list(self.agent.outputs())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """Where a handset connects. `password` empty and `stranger`: it registers nowhere and proves nothing."""
-
-    servers: tuple[str, ...]
-    domain: str
-    user: str
-    password: str = field(default="", repr=False)
-    hz: float = 440.0
-    """The tone that it sends."""
-    insecure_tls: bool = False
-    ca_file: str | None = None
-    realm: str | None = None
-    stranger: bool = False
 
 
 class Handset:
@@ -324,10 +271,10 @@ class Handset:
         self._look()
         return await self._answered(id, mark, timeout)
 
-    def refer(self, leg: Leg, number: str | None, *, replaces: Leg | None = None) -> str:
-        """Ask for a transfer; gives the id of what is told of it."""
-        target = None if number is None else str(Uri.sip(number, self.line.domain))
-        other = None if replaces is None else replaces.session
+    def refer(self, leg: Leg, number: str | None, *, replaces: Leg | Replaces | None = None) -> str:
+        """Ask for a transfer to a number, or to a `sip:` URI as it stands; gives the id of what is told of it."""
+        target = number if number is None or number.startswith("sip:") else str(Uri.sip(number, self.line.domain))
+        other = replaces.session if isinstance(replaces, Leg) else replaces
         id = self.agent.refer(leg.session, target, system_now(), replaces=other)
         self._look()
         return id

@@ -175,6 +175,9 @@ async def one_registration(bench: Bench) -> Outcome:
         newer = await again.rings(6.0)
         older = await called.rings(0.3)
         await caller.hang_up(leg)
+        if newer is None and older is not None:
+            remedy = "Set multiple-registrations to false in sip_profiles/offhook.xml, and restart the profile"
+            raise CheckEnded(failed("who registered first is called, and not who registered last", remedy))
         if newer is None:
             raise CheckEnded(failed(f"who registered last is not called: {leg.refusal}", "See what `agent-call` says"))
     finally:

@@ -20,6 +20,12 @@ CODEC = (
 
 DIALPLAN = "install dialplan/offhook.xml and give the users user_context=offhook (directory/*.xml)"
 
+DIAL_STRING = (
+    "The user's dial-string (directory/agent.xml.template) asks scripts/offhook/contact.lua where to call: have it and "
+    "leg.lua in FreeSWITCH's script folder, and offhook/lua_settings.xml included in autoload_configs/lua.conf.xml "
+    "(script-directory); restart FreeSWITCH"
+)
+
 WORDS = (
     'the line `<X-PRE-PROCESS cmd="include" data="../offhook/lua_settings.xml"/>` in autoload_configs/lua.conf.xml '
     "with its RECV_INFO hook, mod_lua loaded (modules.conf.xml), scripts/offhook/words.lua in FreeSWITCH's script "
@@ -34,6 +40,18 @@ CONFERENCES = (
 CONFIRM = (
     "Set confirm-blind-transfer to true in sip_profiles/offhook.xml and restart the profile; dialplan/offhook.xml "
     "makes every target confirm"
+)
+
+REFER = (
+    "Set channel-xml-fetch-on-nightmare-transfer to true in sip_profiles/offhook.xml, have scripts/offhook/refer.lua "
+    "in FreeSWITCH's script folder, and offhook/lua_settings.xml (xml-handler-script, xml-handler-bindings) included "
+    "in autoload_configs/lua.conf.xml; restart FreeSWITCH; at once"
+)
+
+NUMBERS = (
+    "Install dialplan/offhook.xml anew: its first extension, offhook-number, refuses such a number for every leg; "
+    "contexts of your own that a REFER reaches need the same. At once: mod_cdr_csv of the sample configuration expands "
+    "${destination_number} too"
 )
 
 PASSWORDS = "set accept-blind-reg and accept-blind-auth to false in sip_profiles/offhook.xml, and restart the profile"

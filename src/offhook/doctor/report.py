@@ -43,7 +43,10 @@ def summary(findings: Sequence[Finding], seconds: float) -> str:
     found = ", ".join(f"{count} {verdict}" for verdict, count in counts(findings).items() if count)
     wrong = [finding.check for finding in findings if finding.outcome.verdict is Verdict.FAILED]
     text = f"{found or 'nothing was checked'}; {seconds:.0f} s"
-    return f"{text}\nMend first: {wrong[0]}" if wrong else text
+    if not wrong:
+        return text
+    rest = f"; then see {', '.join(wrong[1:])}" if wrong[1:] else ""
+    return textwrap.fill(f"Mend first: {wrong[0]}{rest}", WIDTH, initial_indent=f"{text}\n", break_on_hyphens=False)
 
 
 def as_json(findings: Sequence[Finding], servers: Sequence[str], domain: str, seconds: float) -> str:

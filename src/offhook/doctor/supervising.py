@@ -5,7 +5,8 @@ from __future__ import annotations
 from offhook.doctor import remedies
 from offhook.doctor.bench import Bench
 from offhook.doctor.findings import CheckEnded, Outcome, cannot, failed, ok
-from offhook.doctor.handset import Handset, Leg
+from offhook.doctor.handset import Handset
+from offhook.doctor.leg import Leg
 from offhook.errors import OffhookError
 from offhook.media.engine import Direction
 
