@@ -120,7 +120,14 @@ def matches(extension: str, field: str, value: str) -> bool:
 
 
 def test_recovering_a_call_that_is_gone_is_481() -> None:
-    assert actions_of("offhook-recover") == [("respond", "481 Call Does Not Exist")]
+    """And who was sent there by a transfer is given back before that."""
+    assert actions_of("offhook-recover")[-1] == ("respond", "481 Call Does Not Exist")
+    given_back = [("set", "sip_invite_failure_status=481"), ("blind_transfer_ack", "false"), ("sleep", "1000")]
+    assert actions_of("offhook-recover")[:-1] == given_back
+    sent, _ = (each for each in extensions()["offhook-recover"].iter("condition") if each.get("field"))
+    referred = extensions()["offhook-recover"].findall("condition")[1]
+    assert sent.get("expression") == "^offhook-recover$"
+    assert (referred.get("field"), referred.get("break")) == ("${blind_transfer_uuid}", "never")
 
 
 def test_a_number_is_looked_at_before_anything_else() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -55,7 +55,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.node = SwitchNode(self.settings, self.directory, ids=SeededIds(1))
-        self.engine = NullEngine(flavour="freeswitch")
+        self.engine = (Sighted if self.settings.video else NullEngine)(flavour="freeswitch")
         self.engine.start(self.told.append)
 
     @property
@@ -125,6 +125,15 @@ class Bench:
         return found
 
 
+class Sighted(NullEngine):
+    """Takes wishes for video, of which its descriptions show nothing: what was wished is in `performed`."""
+
+    def _perform(self, request: EngineRequest) -> list[EngineEvent]:
+        if isinstance(request, CreateOffer | CreateAnswer):
+            request = replace(request, video=None)
+        return super()._perform(request)
+
+
 class Phone:
     """A client of the switch: our own user agent, with an engine that carries nothing."""
 
@@ -135,7 +144,14 @@ class Phone:
         self.transport = "" if transport == "WS" else transport
         servers = (f"{transport.lower()}:127.0.0.1:5060" if self.transport else "ws://127.0.0.1:5066",)
         account = Account(user, "127.0.0.1", password, servers)
-        self.agent = UserAgent(account, timers=self.timers, ids=SeededIds(int(user)), style=style)
+        others = sum(each.user == user for each in bench.everyone)
+        self.agent = UserAgent(
+            account,
+            timers=self.timers,
+            ids=SeededIds(int(user) + 10_000 * others),
+            style=style,
+            name=user + "'" * others,
+        )
         self.knows_timers = True
         """False: it does not see that the switch knows session timers."""
         self.events: list[Any] = []
@@ -186,6 +202,14 @@ class Phone:
     def answer_to(self, offer: str) -> str:
         self._engine.perform(CreateAnswer("x", "media", offer))
         return [each.sdp for each in self._made if isinstance(each, AnswerCreated)][-1]
+
+    def accept_with(self, more: str) -> str:
+        """Answer the last call that came, with more lines in the answer; gives its session."""
+        call = self.last(InviteReceived)
+        self.agent.accept(call.session, self.answer_to(call.offer) + more, self.bench.now)
+        self.bench.drain()
+        session: str = call.session
+        return session
 
     def call(self, number: str, headers: Sequence[tuple[str, str]] = (), offer: str | None = None) -> str:
         """Call a number; gives the session."""

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from offhook.media.engine import FromPeer, Tone
+from offhook.media.engine import CreateOffer, Direction, FromPeer, Tone
 from offhook.sip.events import DisplayUpdated, Established, InviteReceived, SessionEnded
 from offhook.switch import acd
 from offhook.switch.directory import Directory, Queue
+from offhook.switch.wording import SwitchSettings
 
 MUSIC = Tone(523.0, 659.0)
 
@@ -174,7 +175,7 @@ def test_an_agent_that_comes_later(bench: Any) -> None:
 def test_an_unknown_queue(bench: Any, number: str) -> None:
     alice = bench.phone("1000")
     alice.call(number)
-    assert (alice.end.status, alice.end.reasons[0].text) == (404, "NO_ROUTE_DESTINATION")
+    assert (alice.end.status, alice.end.reasons[0].text) == (404, "UNALLOCATED_NUMBER")
     assert not bench.node.channels()
 
 
@@ -217,3 +218,11 @@ def test_the_menu_leads_there(bench: Any) -> None:
         alice.press(session, digit)
     bench.run(1.0)
     assert calls(bob) == 1
+
+
+def test_video_is_offered_to_the_agent(make_bench: Callable[..., Any]) -> None:
+    bench = make_bench(settings=SwitchSettings(video=True))
+    alice, _ = bench.phone("1000"), bench.phone("1001")
+    alice.call("5900", offer=alice.offer() + "m=video 4000 RTP/SAVPF 96\r\na=rtpmap:96 VP8/90000\r\n")
+    bench.run(0.2)
+    assert [each.video for each in bench.performed(CreateOffer)] == [Direction.SENDRECV]

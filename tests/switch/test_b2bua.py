@@ -1,10 +1,20 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from offhook.media.engine import DigitReceived, Direction, FromPeer, SendDigits, Silence, Tone
+from offhook.media.engine import (
+    CreateAnswer,
+    CreateOffer,
+    DigitReceived,
+    Direction,
+    FromPeer,
+    SendDigits,
+    Silence,
+    Tone,
+)
 from offhook.sip.events import (
     AnswerReceived,
     DisplayUpdated,
@@ -19,6 +29,7 @@ from offhook.switch.core import Originate
 from offhook.switch.wording import SwitchSettings
 
 MUSIC = Tone(523.0, 659.0)
+VIDEO = "m=video 4000 RTP/SAVPF 96\r\na=rtpmap:96 VP8/90000\r\n"
 
 
 def connect(bench: Any, number: str = "1001") -> tuple[Any, str, Any, str]:
@@ -250,3 +261,46 @@ def test_what_conf_adds_for_the_called_agent(make_bench: Any) -> None:
     assert (given.get("X-Destination-Number"), given.get("X-Calltype")) == ("1001", "OUT")
     alice.call("1001", headers=[("X-Destination-Number", "800")])
     assert bob.last(InviteReceived).request.headers.all("X-Destination-Number") == ["800"]
+
+
+@pytest.mark.parametrize("direction", ["sendrecv", "sendonly", "recvonly"])
+@pytest.mark.parametrize("taken", [VIDEO, VIDEO.replace("4000", "0"), ""])
+def test_video_is_offered_to_who_is_called(make_bench: Callable[..., Any], direction: str, taken: str) -> None:
+    """Measured, and trace 23: both ways, whatever the caller offers; the caller is answered by its own offer, whatever
+    the called party makes of it."""
+    bench = make_bench(settings=SwitchSettings(video=True))
+    alice, bob = bench.phone("1000"), bench.phone("1001")
+    alice.call("1001", offer=f"{alice.offer()}{VIDEO}a={direction}\r\n")
+    b = bench.channel("1001").uuid
+    (offered,) = bench.performed(CreateOffer)
+    assert (offered.media, offered.video) == (b, Direction.SENDRECV)
+    bob.accept_with(taken)
+    (answered,) = bench.performed(CreateAnswer)
+    assert answered.video is Direction.SENDRECV and alice.have(Established)
+    assert bench.heard_by(bench.channel("1000").uuid)[-1] == FromPeer(b)
+
+
+@pytest.mark.parametrize("more", ["", VIDEO.replace("4000", "0"), VIDEO.replace("VP8", "H264")])
+def test_no_video_is_offered_where_the_caller_has_none(make_bench: Callable[..., Any], more: str) -> None:
+    bench = make_bench(settings=SwitchSettings(video=True))
+    alice, _ = bench.phone("1000"), bench.phone("1001")
+    alice.call("1001", offer=alice.offer() + more)
+    assert [each.video for each in bench.performed(CreateOffer)] == [None]
+
+
+def test_no_video_is_offered_by_an_engine_that_has_none(bench: Any) -> None:
+    alice, bob = bench.phone("1000"), bench.phone("1001")
+    alice.call("1001", offer=alice.offer() + VIDEO)
+    bob.accept()
+    assert alice.have(Established)
+    assert [each.video for each in bench.performed(CreateOffer | CreateAnswer)] == [None, None]
+
+
+def test_video_is_offered_to_whom_a_call_with_video_is_transferred(make_bench: Callable[..., Any]) -> None:
+    bench = make_bench(settings=SwitchSettings(video=True))
+    alice, bob, _ = (bench.phone(user) for user in ("1000", "1001", "1002"))
+    alice.call("1001", offer=alice.offer() + VIDEO)
+    his = bob.accept()
+    bob.agent.refer(his, "sip:1002@127.0.0.1", bench.now)
+    bench.run(0.1)
+    assert [each.video for each in bench.performed(CreateOffer)] == [Direction.SENDRECV] * 2

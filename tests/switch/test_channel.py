@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -24,8 +25,11 @@ from offhook.sip.events import (
     RenegotiationFailed,
     SessionEnded,
 )
-from offhook.switch.channel import supports
+from offhook.switch.channel import has_video, supports
 from offhook.switch.core import Hold
+from offhook.switch.wording import SwitchSettings
+
+VIDEO = "m=video 4000 RTP/SAVPF 96\r\na=rtpmap:96 VP8/90000\r\n"
 
 
 def connected(bench: Any) -> tuple[Any, str, Any, str]:
@@ -217,3 +221,40 @@ def test_a_hold_taken_back_before_it_is_answered(bench: Any) -> None:
     bench.drain()
     bench.run(1.0)
     assert len(bench.node.channels()) == 2
+
+
+@pytest.mark.parametrize(("answer", "has"), [(VIDEO, True), (VIDEO.replace("4000", "0"), False)])
+def test_our_own_offers_keep_the_video(make_bench: Callable[..., Any], answer: str, has: bool) -> None:
+    """Where the far end has taken video; else the engine would make it inactive at each refresh."""
+    bench = make_bench(settings=SwitchSettings(video=True))
+    alice, bob = bench.phone("1000"), bench.phone("1001")
+    alice.call("1001", offer=alice.offer() + VIDEO)
+    his = bob.accept_with(answer)
+    bench.run(1.0)
+    bench.give(Hold("1001"))
+    bob.take_offer()
+    bench.give(Hold("1001", on=False))
+    bob.take_offer()
+    wished = [each.video for each in bench.performed(CreateOffer)]
+    assert wished[:2] == [Direction.SENDRECV, Direction.SENDONLY if has else None]
+    bob.agent.reinvite(his, bob.offer() + VIDEO, bench.now)
+    bench.drain()
+    assert bench.performed(CreateAnswer)[-1].video is Direction.SENDRECV
+    bob.agent.reinvite(his, None, bench.now)
+    bench.drain()
+    assert bench.performed(CreateOffer)[-1].video is Direction.SENDRECV
+
+
+@pytest.mark.parametrize(
+    ("description", "has"),
+    [
+        (VIDEO, True),
+        (VIDEO.replace("VP8", "vp8"), True),
+        (VIDEO.replace("VP8", "H264"), False),
+        (VIDEO.replace("4000", "0"), False),
+        ("m=audio 4000 RTP/SAVPF 0\r\n", False),
+        ("m=video x\r\n", False),
+    ],
+)
+def test_whether_there_is_video(description: str, has: bool) -> None:
+    assert has_video(f"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n{description}") is has

@@ -6,7 +6,7 @@ from offhook.media.engine import FromPeer, SendDigits
 from offhook.sip.events import DisplayUpdated
 from offhook.switch.channel import Owner
 from offhook.switch.exchange import Party
-from offhook.switch.joint import Joint, introduction
+from offhook.switch.joint import ATTENDED, Joint, introduction
 
 
 def joint(bench: Any) -> tuple[Any, Any, Any, Any, Joint]:
@@ -34,13 +34,15 @@ def test_two_legs_hear_each_other(bench: Any) -> None:
 
 def test_each_is_told_whom_it_talks_to(bench: Any) -> None:
     alice, a, bob, b, made = joint(bench)
-    made.introduce(bench.now, (a, introduction(b)), (b, Party("Customer", "555")), attended=b)
+    made.introduce(bench.now, (a, introduction(b)), (b, Party("Customer", "555")), transferred=(b, ATTENDED))
+    assert made.settling
     bench.drain()
     assert not alice.have(DisplayUpdated)
     bench.run(0.1)
     (hers,), (his,) = alice.have(DisplayUpdated), bob.have(DisplayUpdated)
     assert (hers.name, hers.number, hers.attended) == ("1001", "1001", False)
     assert (his.name, his.number, his.attended) == ("Customer", "555", True)
+    assert not made.settling
 
 
 def test_a_leg_that_is_taken_away_leaves_the_other_alone(bench: Any) -> None:

@@ -3,12 +3,20 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator
+from typing import Literal
 
 import aiohttp
 import pytest
 
+from offhook.doctor.handset import Handset
+from offhook.doctor.hearing import tones_in
+from offhook.doctor.leg import Line
 from offhook.errors import ConfigError, StateError
+from offhook.media import video_codec
+from offhook.media.local import LocalEngine
+from offhook.sip.fields import Replaces
 from offhook.sip.message import Request
 from offhook.switch.causes import Cause
 from offhook.switch.directory import Directory, Queue, User
@@ -139,6 +147,18 @@ def test_transfers_are_confirmed_unless_it_is_told_otherwise() -> None:
     assert [each.confirm_blind_transfer for each in settings] == [True, False]
 
 
+def test_video_is_offered_where_it_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    def video(media: Literal["local", "null"]) -> bool:
+        return Switch(SwitchConfig(media=media)).node._exchange.settings.video
+
+    monkeypatch.setattr(video_codec, "available", lambda: True)
+    assert (video("local"), video("null")) == (True, False)
+    monkeypatch.setattr(video_codec, "available", lambda: False)
+    assert not video("local")
+    monkeypatch.setitem(sys.modules, "offhook.media.video_codec", None)
+    assert not video("local")
+
+
 def test_nothing_to_listen_on() -> None:
     with pytest.raises(ConfigError):
         Switch(SwitchConfig(ws_port=None))
@@ -170,3 +190,39 @@ async def test_nothing_is_left_running() -> None:
 def test_it_is_as_conf_freeswitch_has_it_unless_it_imitates_the_other() -> None:
     switches = (Switch(SwitchConfig(media="null")), Switch(SwitchConfig(media="null", imitate="efcx")))
     assert [switch.node._exchange.settings.server_half for switch in switches] == [True, False]
+
+
+async def test_audio_follows_a_call_that_is_taken_over() -> None:
+    """freeswitch/recovery.md D08: by new media over another connection, while the old one lives."""
+    switch = Switch(SwitchConfig(ws_port=0, media="local"))
+    await switch.start()
+    tones = {"1000": 440.0, "1001": 660.0, "heir": 880.0}
+    lines = {
+        name: Line(
+            servers=(switch.ws_url,), domain="127.0.0.1", user=name if hz < 800 else "1000", password="1234", hz=hz
+        )
+        for name, hz in tones.items()
+    }
+    phones = {name: Handset(line, LocalEngine(address="127.0.0.1")) for name, line in lines.items()}
+    alice, bob, heir = phones.values()
+    try:
+        for phone in (alice, bob):
+            await phone.connect()
+        hers = await alice.dial("1001")
+        his = await bob.rings()
+        assert his is not None
+        await bob.answer(his)
+        assert await alice.decided(hers)
+        assert set(tones_in(await bob.listen(his), tuple(tones.values()))) == {440.0}
+        await heir.connect(register=False)
+        old = alice.agent.session(hers.session)
+        name = Replaces(old.call_id, old.remote_tag, old.local_tag)
+        taken = await heir.call("offhook-recover", headers=(("Replaces", str(name)),))
+        assert taken.up and await alice.until(lambda: hers.end is not None, 5.0)
+        assert hers.refusal == "BYE (Call completed elsewhere)"
+        assert set(tones_in(await heir.listen(taken), tuple(tones.values()))) == {660.0}
+        assert set(tones_in(await bob.listen(his), tuple(tones.values()))) == {880.0}
+    finally:
+        for phone in phones.values():
+            await phone.close()
+        await switch.stop()

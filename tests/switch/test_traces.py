@@ -178,6 +178,19 @@ SDP_ASIDE |= dict.fromkeys(
     ),
     NO_TELEPHONE_EVENT,
 )
+RECOVERY = (
+    "D02-replaces-dial-self",
+    "D06-replaces-callee",
+    "D08-replaces-old-alive",
+    "D12-replaces-dead-call-junk-target",
+    "F05-callee-30s-replaces",
+    "N01-bye-without-ws",
+    "R05-make-before-break-wsalive-0",
+)
+"""Traces of freeswitch/recovery.md: connections are lost, calls are taken over."""
+STILL_UP = ("N01-bye-without-ws",)
+"""The recorder went while the call was up that its last INVITE, with a Replaces of a call that was gone, had made."""
+SDP_ASIDE |= dict.fromkeys(RECOVERY, NO_TELEPHONE_EVENT)
 SDP_ASIDE |= dict.fromkeys(
     ("05-blind-transfer-callee", "05b-blind-transfer-caller", "05e-blind-transfer-declined"), ONE_CODEC
 )
@@ -240,6 +253,7 @@ REPLAYED = (
     "32d-display-blind-caller-no-confirm",
     "36f-confirm-variable-internal",
     *CONFIRMED,
+    *RECOVERY,
     "37-display-callee-sends-xfs",
     "37b-display-callee-sends-pai",
     "37c-display-contact-user",
@@ -343,7 +357,7 @@ class Replay:
             elif entry.kind == "sent":
                 if entry.transaction not in self.ignored:
                     self.send(entry)
-            elif entry.data == b"websocket closed":
+            elif entry.data in (b"websocket closed", b"WS aborted (RST)"):
                 self.await_all(entry.who)
                 self.bench.close(entry.who)
             elif entry.data in (b"hold 1010", b"retrieve 1010"):
@@ -536,7 +550,7 @@ def test_the_switch_does_as_freeswitch_did(name: str, make_bench: Callable[..., 
             more = (HELD_BY_SERVER,) if name in HELD else LIFTED if lifts(recorded) and name in CONFIRMED else ()
             wanted = shape(recorded, done.tokens, theirs, bodies=bodies, more=more)
             assert shape(mine, {}, ours, bodies=bodies, more=more) == wanted, f"to {who}: {wanted[0]}"
-    assert done.bench.node.channels() == ()
+    assert done.bench.node.channels() == () or name in STILL_UP
 
 
 def test_voice_mail(make_bench: Callable[..., Any]) -> None:

@@ -299,8 +299,10 @@ def test_a_status_may_be_stale(confirming: Any) -> None:
     three = Three(confirming)
     three.refer()
     three.carol.reject(486)
+    confirming.run(0.1)
     three.refer("1009")
     assert told(three.bob) == [(486, "486"), (486, "486")]
+    confirming.run(0.1)
     three.refer()
     assert three.carol.last(InviteReceived).request.max_forwards == 66
     three.carol.ring()
@@ -370,7 +372,9 @@ def test_a_queue_has_taken_the_call_when_its_agent_answers(confirming: Any) -> N
     alice, bob, agent = (confirming.phone(user) for user in ("1000", "1002", "1001"))
     alice.call("1002")
     bob.ring()
-    bob.agent.refer(bob.accept(), "sip:5900@127.0.0.1", confirming.now, headers=[("X-queueTransfer", "support")])
+    session = bob.accept()
+    confirming.run(0.1)
+    bob.agent.refer(session, "sip:5900@127.0.0.1", confirming.now, headers=[("X-queueTransfer", "support")])
     confirming.run(5.0)
     assert told(bob) == []
     invite = agent.last(InviteReceived).request
@@ -390,6 +394,7 @@ def test_a_target_that_transfers_further(confirming: Any) -> None:
     three.carol.ring()
     session = three.carol.accept()
     three.bob.hang_up(three.his)
+    confirming.run(0.1)
     three.carol.agent.refer(session, "sip:1003@127.0.0.1", confirming.now)
     confirming.run(0.5)
     dave.accept()
@@ -498,7 +503,9 @@ def test_a_consulted_party_that_still_rings(bench: Any) -> None:
     three.talk("1000", "1002")
     assert three.alice.last(DisplayUpdated).number == "1002"
     shown = three.carol.last(DisplayUpdated)
-    assert (shown.name, shown.attended) == ("1000", False)
+    assert shown.name == "1000"
+    (told_him,) = [data for flow, data in bench.sent if flow == three.carol.flow and data.startswith(b"INFO ")]
+    assert told_him.endswith(b"X-FS-Lazy-Attended-Transfer: true\r\n\r\n")
 
 
 def test_a_consulted_party_that_rejects_in_the_end(bench: Any) -> None:
@@ -622,8 +629,76 @@ def test_a_transfer_to_an_application_is_confirmed_at_once(make_bench: Benches, 
 def test_nobody_is_recovered_by_a_transfer(make_bench: Benches) -> None:
     three = Three(make_bench(settings=SwitchSettings(confirm_blind_transfer=True, server_half=True)))
     three.refer("offhook-recover")
-    assert [status for status, _ in told(three.bob)] == [403]
+    assert told(three.bob) == [(481, "481")]
     three.talk("1000", "1001")
+
+
+def test_a_transfer_to_a_queue_that_is_not_there_is_refused_and_given_back(confirming: Any) -> None:
+    """Measured on FreeSWITCH with conf/freeswitch."""
+    three = Three(confirming)
+    three.refer("0-nosuchqueue")
+    assert told(three.bob) == [(404, "404")]
+    three.talk("1000", "1001")
+
+
+def at_once(confirming: Any, seconds: float, number: str = "1002") -> Three:
+    """1001 transfers so long after it has answered."""
+    three = Three.__new__(Three)
+    three.bench = confirming
+    three.alice, three.bob, three.carol = (confirming.phone(user) for user in ("1000", "1001", "1002"))
+    three.hers = three.alice.call("1001")
+    three.bob.ring()
+    three.his = three.bob.accept()
+    confirming.run(seconds)
+    three.refer(number)
+    return three
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.04])
+def test_who_transfers_at_once_after_its_answer_is_let_go_of(confirming: Any, seconds: float) -> None:
+    """Measured: no NOTIFY, a BYE as if it had rung; the transfer is carried out, and nothing is given back."""
+    three = at_once(confirming, seconds)
+    assert three.bob.last(ReferAccepted).status == 202 and told(three.bob) == []
+    assert (three.bob.end.reasons[0].protocol, three.bob.end.reasons[0].cause) == ("SIP", 487)
+    assert cause(three.bob) == "ORIGINATOR_CANCEL"
+    three.carol.accept()
+    three.talk("1000", "1002")
+
+
+def test_who_transfers_at_once_to_nowhere_has_lost_the_call(confirming: Any) -> None:
+    three = at_once(confirming, 0.0, "0-nosuchqueue")
+    assert cause(three.bob) == "ORIGINATOR_CANCEL" and told(three.bob) == []
+    assert three.alice.have(SessionEnded) and confirming.node.channels() == ()
+
+
+def test_who_waits_until_it_was_told_whom_it_has_is_told_of_its_transfer(confirming: Any) -> None:
+    three = at_once(confirming, 0.06)
+    three.carol.accept()
+    assert told(three.bob) == [(200, "OK")] and not three.bob.have(SessionEnded)
+
+
+def test_who_transfers_at_once_after_it_got_its_call_back_is_let_go_of(confirming: Any) -> None:
+    """Measured."""
+    three = Three(confirming)
+    three.refer("0-nosuchqueue")
+    confirming.run(0.1)
+    three.bob.agent.refer(three.his, "sip:0-other@127.0.0.1", confirming.now)
+    confirming.run(0.03)  # given back, and not introduced yet
+    three.refer()
+    assert cause(three.bob) == "ORIGINATOR_CANCEL"
+    three.carol.accept()
+    three.talk("1000", "1002")
+
+
+def test_a_caller_may_transfer_at_once(confirming: Any) -> None:
+    """Measured."""
+    alice, bob, carol = (confirming.phone(user) for user in ("1000", "1001", "1002"))
+    hers = alice.call("1001")
+    bob.accept()
+    alice.agent.refer(hers, "sip:1002@127.0.0.1", confirming.now)
+    confirming.run(0.5)
+    carol.accept()
+    assert told(alice) == [(200, "OK")]
 
 
 def test_a_transfer_into_monitoring_is_refused_and_given_back(confirming: Any) -> None:

@@ -107,7 +107,7 @@ def test_the_state_of_a_member_is_told_to_all(bench: Any) -> None:
     customer, _, agent, his, supervisor, _ = conference(bench)
     agent.say(his, "MEMBER_STATE", held=False, muted=True)
     for word in (customer.words[-1], agent.words[-2], supervisor.words[-1]):
-        assert word["reasonCode"] == "MEMBER_STATE" and "id" not in word
+        assert word["reasonCode"] == "MEMBER_STATE"
         assert word["additionalAttributes"]["members"][1] == {
             "ext": "1001",
             "held": False,
@@ -117,13 +117,34 @@ def test_the_state_of_a_member_is_told_to_all(bench: Any) -> None:
     assert outcome(agent) == DONE
     a, s = bench.channel("1000").uuid, bench.channel("1009").uuid
     assert bench.heard_by(a)[-1] == Mix((s,))
-    before = len(customer.words)
-    agent.say(his, "MEMBER_STATE", held=False, muted=True)
-    assert outcome(agent) == DONE and len(customer.words) == before
     agent.say(his, "MEMBER_STATE", held=True, muted=False)
     assert bench.heard_by(a)[-1] == Mix((s,))
     agent.say(his, "MEMBER_STATE", held=False, muted=False)
     assert bench.heard_by(a)[-1] == Mix((bench.channel("1001").uuid, s))
+
+
+def test_the_state_of_a_member_is_told_though_it_is_so_already(bench: Any) -> None:
+    """As conf/freeswitch: every such word is answered by a CONFERENCE to all, the asker's with its id."""
+    phones = conference(bench)
+    customer, agent, his, supervisor = phones[0], phones[2], phones[3], phones[4]
+    for id in ("first", "second"):
+        before = [len(phone.words) for phone in (customer, agent, supervisor)]
+        agent.say(his, "MEMBER_STATE", id=id, held=False, muted=True)
+        new = [phone.words[at:] for phone, at in zip((customer, agent, supervisor), before, strict=True)]
+        assert [[(word["event"], word.get("id")) for word in words] for words in new] == [
+            [("CONFERENCE", None)],
+            [("CONFERENCE", id), ("DONE", id)],
+            [("CONFERENCE", None)],
+        ]
+
+
+def test_a_hold_that_was_said_before_is_told_once(bench: Any) -> None:
+    customer, _, agent, his, _, _ = conference(bench)
+    agent.say(his, "MEMBER_STATE", held=True, muted=False)
+    before = len(customer.words)
+    agent.reoffer(his, Direction.SENDONLY)
+    bench.run(1.0)
+    assert bench.channel("1001").held and len(customer.words) == before
 
 
 @pytest.mark.parametrize("event", ["DROP_MEMBER", "MEMBER_STATE"])

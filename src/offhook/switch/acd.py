@@ -15,6 +15,7 @@ from offhook.switch.inbound import Inbound
 from offhook.switch.joint import Joint, introduction
 from offhook.switch.outbound import Caller, Outbound
 from offhook.switch.registrar import Binding
+from offhook.switch.takeover import Departure
 from offhook.switch.tones import HOLD_MUSIC
 
 FIRST_SECONDS = 0.1
@@ -55,7 +56,7 @@ class Queues:
         """
         queue = self.find(name)
         if queue is None:
-            refuse(Cause.NO_ROUTE_DESTINATION, now)
+            refuse(Cause.UNALLOCATED_NUMBER, now)
         elif len(self._callers.get(name, ())) >= MOST_CALLERS:
             refuse(Cause.SERVICE_UNAVAILABLE, now)
         else:
@@ -171,7 +172,7 @@ class Waiting(Caller):
         number = (caller.x_header("X-Destination-Number") if consults else None) or self._number
         headers = queue_headers(caller.uuid, number, caller.party.number, given, self.queue.name)
         self._exchange.timers.set(self, "ring", now.monotonic + self.queue.ring_seconds)
-        leg.place(binding, now, x_headers=headers)
+        leg.place(binding, now, x_headers=headers, video=caller.video)
 
     def answered(self, now: Now) -> None:
         """The agent took the call."""
@@ -194,6 +195,12 @@ class Waiting(Caller):
     def let_go(self, channel: Channel, now: Now) -> None:
         if channel is self._channel:
             self._leave(now)
+
+    def taken_over(self, old: Channel, new: Channel, now: Now) -> None:
+        """The place in the queue is lost: who has taken it over is hung up on (measured)."""
+        super().taken_over(old, new, now)
+        if old is self._channel:
+            Departure(self._exchange, new, Cause.NORMAL_CLEARING).start(now)
 
     def handle_timer(self, timer: str, now: Now) -> None:
         """The agent has been rung long enough."""

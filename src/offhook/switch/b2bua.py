@@ -10,8 +10,9 @@ from offhook.switch.channel import Channel, Owner, State
 from offhook.switch.dialplan import CallUser, queue_headers
 from offhook.switch.exchange import Exchange, Party
 from offhook.switch.inbound import Inbound
-from offhook.switch.joint import Joint, introduction
+from offhook.switch.joint import LAZY, Joint, introduction
 from offhook.switch.outbound import Caller, Outbound
+from offhook.switch.takeover import Departure
 from offhook.switch.tones import HOLD_MUSIC, RINGBACK
 
 
@@ -32,6 +33,8 @@ class Bridge(Caller):
         self._exchange = exchange
         self._a = a
         self._b: Outbound | None = None
+        self._taker: Channel | None = None
+        """Another leg of the user, which has taken the call while `b` rang."""
         self._plan = plan
         self._refused = refused
         self._connected = False
@@ -59,6 +62,7 @@ class Bridge(Caller):
             binding,
             now,
             x_headers=headers,
+            video=a.video,
             auto_answer=self._plan.auto_answer,
             hops=a.journey.hops - 1,
             referred_by=a.journey.referred_by,
@@ -86,6 +90,26 @@ class Bridge(Caller):
         self._given_up = Cause.ATTENDED_TRANSFER
         self._refused = lambda cause, status, now: a.hang_up(Cause.NORMAL_CLEARING, now)
         a.player.play(HOLD_MUSIC, now)
+
+    def taken_over(self, old: Channel, new: Channel, now: Now) -> None:
+        """Before the user answers: its call goes on for another leg of the caller, or another leg of it takes the call
+        (measured)."""
+        assert isinstance(new, Inbound)
+        Departure(self._exchange, old).start(now)
+        new.owner = self
+        if old is self._a:
+            self._a = new
+            self._refused = lambda cause, status, now: new.hang_up(cause, now)
+            if self._connected:
+                self._connect(now)
+            return
+        self._taker, self._connected = new, True
+        self._exchange.timers.cancel(self, "ring")
+        if isinstance(self._a, Inbound):
+            self._a.shown = old.party
+            self._a.answer(now, self._connect)
+        else:
+            self._connect(now)
 
     # The called party
 
@@ -135,11 +159,16 @@ class Bridge(Caller):
 
     def _connect(self, now: Now) -> None:
         """Both have answered."""
-        a, b = self._a, self._b
-        if b is not None and a.alive and b.alive:
-            joint = Joint(self._exchange, a, b)
-            joint.start(now)
-            joint.introduce(now, (a, b.party), (b, self._shown))
+        a, b = self._a, self._taker or self._b
+        if b is None or not (a.alive and b.alive):
+            return
+        joint = Joint(self._exchange, a, b)
+        joint.start(now)
+        if self._taker is not None:
+            joint.introduce(now, (a, a.party), (b, introduction(a)))
+        else:
+            lazy = (b, LAZY) if self._given_up is Cause.ATTENDED_TRANSFER else None
+            joint.introduce(now, (a, b.party), (b, self._shown), transferred=lazy)
 
     def _join(self, now: Now) -> None:
         """Early media, both ways."""
@@ -153,7 +182,7 @@ class Bridge(Caller):
     # Both
 
     def ended(self, channel: Channel, cause: Cause, now: Now) -> None:
-        b = self._b
+        b = self._taker or self._b
         assert b is not None
         self._exchange.timers.cancel(self, "ring")
         if channel is self._a:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from offhook.sip.phrases import PHRASES
+
 
 class Cause(Enum):
     """A hangup cause; the value is its number."""
@@ -34,11 +36,14 @@ class Cause(Enum):
     ORIGINATOR_CANCEL = 487
     BLIND_TRANSFER = 800
     ATTENDED_TRANSFER = 801
+    PICKED_OFF = 802
     USER_NOT_REGISTERED = 806
 
     @property
     def reason(self) -> str:
         """The value of the Reason header (RFC 3326)."""
+        if self is Cause.PICKED_OFF:
+            return 'SIP;cause=200;text="Call completed elsewhere"'
         return self.because(self.name)
 
     def because(self, text: str) -> str:
@@ -96,49 +101,10 @@ def cause_of(status: int) -> Cause:
     return _BY_STATUS.get(status, Cause.NORMAL_UNSPECIFIED)
 
 
-_PHRASES = {
-    302: "Moved Temporarily",
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    406: "Not Acceptable",
-    407: "Proxy Authentication Required",
-    408: "Request Timeout",
-    410: "Gone",
-    413: "Request Entity Too Large",
-    414: "Request-URI Too Long",
-    415: "Unsupported Media Type",
-    416: "Unsupported URI Scheme",
-    420: "Bad Extension",
-    421: "Extension Required",
-    423: "Interval Too Brief",
-    480: "Temporarily Unavailable",
-    481: "Call/Transaction Does Not Exist",
-    482: "Loop Detected",
-    483: "Too Many Hops",
-    484: "Address Incomplete",
-    485: "Ambiguous",
-    486: "Busy Here",
-    487: "Request Terminated",
-    488: "Not Acceptable Here",
-    491: "Request Pending",
-    493: "Undecipherable",
-    500: "Internal Server Error",
-    501: "Not Implemented",
-    502: "Bad Gateway",
-    503: "Service Unavailable",
-    504: "Gateway Time-out",
-    505: "Version Not Supported",
-    513: "Message Too Large",
-    600: "Busy Everywhere",
-    603: "Decline",
-    604: "Does Not Exist Anywhere",
-    606: "Not Acceptable",
-}
+_SPELLED = {481: "Call Does Not Exist", 500: "Internal Server Error", 504: "Gateway Time-out"}
+"""Reason phrases that FreeSWITCH has otherwise than the registry."""
 
 
 def phrase_of(status: int) -> str:
-    """The reason phrase as FreeSWITCH spells it; none for a status that it does not know."""
-    return _PHRASES.get(status, "")
+    """The reason phrase as FreeSWITCH spells it; none for a status that has none."""
+    return _SPELLED.get(status) or PHRASES.get(status, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 
@@ -26,13 +27,18 @@ from offhook.media.engine import (
 from offhook.media.sdp import Session
 from offhook.sip.message import Request
 from offhook.switch.causes import Cause
-from offhook.switch.exchange import ChannelEnded, Exchange, Party, failed
+from offhook.switch.exchange import ChannelEnded, Exchange, Outcome, Party, failed
 from offhook.switch.referral import Journey
 from offhook.switch.refresh import SessionTimer
 from offhook.switch.tones import HOLD_MUSIC, SILENCE, Player
 
 HOLD_SECONDS = 0.265
 """FreeSWITCH takes so long to answer a re-INVITE that changes who is held (trace 04)."""
+
+MEDIA_SECONDS = 300.0
+"""So long FreeSWITCH waits for the media of a leg that has gone silent (rtp-timeout-sec; recovery.md F06)."""
+HELD_MEDIA_SECONDS = 1800.0
+"""The same where its far end holds the call (rtp-hold-timeout-sec)."""
 
 SESSION_TIMEOUT = 'SIP;cause=408;text="Session timeout"'
 
@@ -74,6 +80,11 @@ class Owner:
     def let_go(self, channel: Channel, now: Now) -> None:
         """Somebody else takes the channel over."""
 
+    def taken_over(self, old: Channel, new: Channel, now: Now) -> None:
+        """`new`, which is answered and nobody's, gets the place of `old`, which ends (FreeSWITCH: of a parked leg)."""
+        old.give_to(Owner(), now)
+        old.hang_up(Cause.ATTENDED_TRANSFER, now)
+
     def holding(self, channel: Channel, now: Now) -> None:
         """The channel was put on hold or retrieved, by its far end or from here."""
         if channel.peer is not None:
@@ -84,7 +95,7 @@ class Owner:
         channel.hear_peer(now)
 
 
-class Channel:
+class Channel(ABC):
     """What both kinds of legs have; `inbound.Inbound` and `outbound.Outbound` add how they come about."""
 
     way: Call
@@ -112,6 +123,8 @@ class Channel:
         """The far end takes INFO message/update_display."""
         self.takes_words = False
         """The far end takes our INFO of other kinds: its X-FS-Support says send_info."""
+        self.video = False
+        """The far end has video: its last offer or answer says so."""
         self.call_headers: Mapping[str, str] = {}
         """X-headers of the INVITE, whoever sent it."""
         self.whispering: tuple[str, ...] = ()
@@ -192,14 +205,29 @@ class Channel:
                 lambda event, now: None,
             )
 
+    def media_lost(self, now: Now) -> None:
+        """The media path is gone. One that was up may come back by another offer: FreeSWITCH waits for that, and so
+        does a page that is reloaded (freeswitch/recovery.md R04, F06)."""
+        if self.reached:
+            patience = HELD_MEDIA_SECONDS if self.remote_held else MEDIA_SECONDS
+            self.exchange.timers.set(self, "media", now.monotonic + patience)
+        else:
+            self.fail(Cause.NORMAL_CLEARING, now)
+
+    def media_connected(self) -> None:
+        self.reached = True
+        self.exchange.timers.cancel(self, "media")
+
     # Offers within the call
 
     def offer_received(self, offer: str | None, now: Now) -> None:
         """The far end sent a re-INVITE (or UPDATE) with an offer; None: it wants ours."""
         if offer is None:
-            self.exchange.ask(lambda name: CreateOffer(name, self.media), self._late_offer_made)
+            self.exchange.ask(
+                lambda name: CreateOffer(name, self.media, video=self.wish(self.video)), self._late_offer_made
+            )
             return
-        holds = _holds(offer)
+        holds, self.video = _holds(offer), has_video(offer)
 
         def made(event: EngineEvent, now: Now) -> None:
             if not self.alive:
@@ -215,8 +243,15 @@ class Channel:
             self.owner.holding(self, now)
             self.exchange.timers.set(self, "answer", now.monotonic + HOLD_SECONDS)
 
-        video = Direction.SENDRECV if self.exchange.settings.video else None
-        self.exchange.ask(lambda name: CreateAnswer(name, self.media, offer, video=video), made)
+        self.ask_for_answer(offer, made)
+
+    def ask_for_answer(self, offer: str, made: Outcome) -> None:
+        """Have an offer answered; video is taken as it is offered, whatever the other leg has (measured)."""
+        self.exchange.ask(lambda name: CreateAnswer(name, self.media, offer, video=self.wish(True)), made)
+
+    def wish(self, video: bool, direction: Direction = Direction.SENDRECV) -> Direction | None:
+        """What is wished of the engine where there is to be video, or none."""
+        return direction if video and self.exchange.settings.video else None
 
     def _late_offer_made(self, event: EngineEvent, now: Now) -> None:
         if self.alive and isinstance(event, OfferCreated):
@@ -240,11 +275,13 @@ class Channel:
         except StateError:
             return
 
+    @abstractmethod
     def renegotiated(self) -> None:
         """The first offer is no longer what was agreed on."""
 
     def answer_received(self, answer: str, now: Now) -> None:
         """The far end answered our last offer."""
+        self.video = has_video(answer)
         self.exchange.ask(lambda name: ApplyAnswer(name, self.media, answer), self._answer_applied)
 
     def _answer_applied(self, event: EngineEvent, now: Now) -> None:
@@ -277,7 +314,7 @@ class Channel:
                 self.renegotiated()
                 self.reinvite(event.sdp, now)
 
-        self.exchange.ask(lambda name: CreateOffer(name, self.media, direction), made)
+        self.exchange.ask(lambda name: CreateOffer(name, self.media, direction, self.wish(self.video, direction)), made)
 
     def reinvite(self, offer: str, now: Now) -> None:
         """Send a re-INVITE; where that cannot be done both legs end, as FreeSWITCH has it (recovery.md, fact 3)."""
@@ -304,8 +341,9 @@ class Channel:
 
     # Session timer
 
+    @abstractmethod
     def refresh_session(self, now: Now) -> None:
-        """A leg that we called overrides this; the others are refreshed by nobody but themselves."""
+        """It is time to refresh the session, where that is ours to do."""
 
     def session_expired(self, now: Now) -> None:
         """The far end has not refreshed its session."""
@@ -323,17 +361,19 @@ class Channel:
     # The end
 
     def handle_timer(self, timer: str, now: Now) -> None:
-        """A change of hold is answered."""
-        if self.alive:
+        """A change of hold is answered, or the media has been gone for too long."""
+        if timer == "media":
+            self.fail(Cause.NORMAL_CLEARING, now)
+        elif self.alive:
             self._answer_offer(now)
 
     def fail(self, cause: Cause, now: Now) -> None:
         """An error here ends the channel and whatever it is part of."""
         self.hang_up(cause, now, told=True)
 
+    @abstractmethod
     def hang_up(self, cause: Cause, now: Now, *, told: bool = False) -> None:
         """End the channel from here; with `told` its owner hears of it."""
-        raise NotImplementedError
 
     def send_bye(self, reason: str, now: Now) -> None:
         """BYE (or CANCEL); nothing where the user agent has given the session up already."""
@@ -353,7 +393,7 @@ class Channel:
             return
         self.player.stop()
         self.timer.stop()
-        self.exchange.timers.cancel(self, "answer")
+        self.exchange.timers.cancel(self, "answer", "media")
         self.exchange.tell(CloseMedia(self.media))
         self.state = State.ENDED
         self.exchange.remove(self)
@@ -376,20 +416,29 @@ class Channel:
         host = self.exchange.settings.domain
         return f'"{party.name}" <sip:{party.number}@{host}>;party=calling;screen=yes;privacy=off'
 
-    def update_display(self, shown: Party, now: Now, *, attended: bool = False) -> None:
-        """Tell the far end who the other party is now, if it takes that."""
+    def update_display(self, shown: Party, now: Now, *, transferred: str | None = None) -> None:
+        """Tell the far end who the other party is now, if it takes that; `transferred`: with that header."""
         if self.shows_display and self.state is State.ANSWERED:
             headers = [
                 ("Content-Type", "message/update_display"),
                 ("X-FS-Display-Name", shown.name),
                 ("X-FS-Display-Number", shown.number),
             ]
-            if attended:
-                headers.append(("X-FS-Attended-Transfer", "true"))
+            if transferred is not None:
+                headers.append((transferred, "true"))
             try:
                 self.exchange.ua.info(self.session, "", "", now, headers=headers)
             except StateError:
                 return
+
+
+def has_video(description: str) -> bool:
+    """Whether an offer or an answer has video that can be taken: VP8."""
+    try:
+        video = Session.parse(description).video
+    except ParseError:
+        return False
+    return video is not None and any(each.name.upper() == "VP8" for each in video.payload_formats)
 
 
 def _holds(offer: str) -> bool:

@@ -110,6 +110,10 @@ class OpenRoom(Room):
     def ended(self, channel: Channel, cause: Cause, now: Now) -> None:
         self.let_go(channel, now)
 
+    def taken_over(self, old: Channel, new: Channel, now: Now) -> None:
+        super().taken_over(old, new, now)
+        self._rooms.enter(self.name, new, now)
+
     def let_go(self, channel: Channel, now: Now) -> None:
         self.members = [each for each in self.members if each.channel is not channel]
         if self.members:

@@ -54,6 +54,7 @@ from offhook.switch.execution import Execution
 from offhook.switch.inbound import Inbound
 from offhook.switch.outbound import Caller, Outbound
 from offhook.switch.reception import Reception
+from offhook.switch.takeover import replaced_call_id, take_over
 from offhook.switch.transfer import transfer
 from offhook.switch.wording import STYLE, SwitchSettings
 from offhook.switch.words import CONTENT_TYPE, Words, said
@@ -141,6 +142,8 @@ class SwitchNode:
         self._exchange.voice = Messages(self._reception.deliver) if imitated else Words()
         self._codes = StarCodes(self._exchange) if imitated else None
         self._now = Now(0.0, 0.0)
+        self._replaced: Channel | None = None
+        """Whose place the INVITE that is being received is to take."""
 
     def channels(self) -> tuple[ChannelView, ...]:
         """The live legs, the oldest first."""
@@ -188,13 +191,11 @@ class SwitchNode:
                 if channel := exchange.channels.get(media):
                     channel.owner.digit(channel, digit, duration_ms, now)
             case MediaLost(media):
-                # A path that was up may come back by another offer: FreeSWITCH waits 300 s for it (rtp-timeout-sec) and
-                # so does a page that is reloaded (freeswitch/recovery.md R04, F06).
-                if (channel := exchange.channels.get(media)) and not channel.reached:
-                    channel.fail(Cause.NORMAL_CLEARING, now)
+                if channel := exchange.channels.get(media):
+                    channel.media_lost(now)
             case MediaConnected(media):
                 if channel := exchange.channels.get(media):
-                    channel.reached = True
+                    channel.media_connected()
             case _:
                 exchange.engine_answered(given, now)
         self._drain(now)
@@ -207,7 +208,7 @@ class SwitchNode:
 
     def _received(self, given: FlowReceived, now: Now) -> None:
         """A message of a client: for the reception, or for the user agent."""
-        channel = None
+        channel = self._replaced = None
         try:
             message = parse_message(given.data)
             if isinstance(message, Request):
@@ -218,6 +219,11 @@ class SwitchNode:
                 if message.method in ("INVITE", "UPDATE") and message.to.tag is not None:
                     channel = self._exchange.channel_with_call_id(message.call_id)
                     self._follow(channel, message, given.flow)
+                elif message.method == "INVITE" and "Replaces" in message.headers:
+                    # Not the user agent's, which would want its tags to be right, too.
+                    self._replaced = self._exchange.channel_with_call_id(replaced_call_id(message))
+                    message.headers.remove("Replaces")
+                    given = FlowReceived(given.flow, message.serialize())
         except RemoteError:
             message = None  # the user agent answers what cannot be read
         self._ua.receive(given, now)
@@ -267,7 +273,11 @@ class SwitchNode:
         if event.offer is None and not self._exchange.settings.enable_3pcc:
             channel.refuse(480, Cause.MANDATORY_IE_MISSING, now)
             return
-        Execution(self._exchange, channel).run(number, now)
+        replaced, self._replaced = self._replaced, None
+        if replaced is None:
+            Execution(self._exchange, channel).run(number, now)
+        else:
+            take_over(channel, replaced, now)
 
     def _happened(self, event: SipEvent, now: Now) -> None:
         """Something happened in a session; of those that are over here nothing is known any more."""
@@ -399,5 +409,5 @@ def _cause(event: SessionEnded, channel: Channel) -> Cause:
             return cause_of(event.status or 0)
         case End.TIMEOUT:
             return Cause.RECOVERY_ON_TIMER_EXPIRE
-        case End.LOST:
+        case _:  # lost
             return Cause.NORMAL_TEMPORARY_FAILURE

@@ -80,6 +80,14 @@ class Listening(Owner):
         if self._over in self.target.at_end:
             self.target.at_end.remove(self._over)
 
+    def taken_over(self, old: Channel, new: Channel, now: Now) -> None:
+        """Who may not listen has ended the listening, and hears nothing."""
+        super().taken_over(old, new, now)
+        if self.privileged and not self._exchange.directory.supervises(new.user):
+            new.hang_up(Cause.CALL_REJECTED, now)
+        else:
+            Listening(self._exchange, new, self.target, privileged=self.privileged, keys=self._keys).start(now)
+
     def _speak_to(self, channels: tuple[Channel, ...], now: Now) -> None:
         own = self._listener.media
         before, self._spoken_to = self._spoken_to, channels

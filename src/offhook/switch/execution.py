@@ -38,7 +38,7 @@ from offhook.switch.tones import SILENCE
 MOST_WAITING = 100
 
 RECOVERY = "offhook-recover"
-"""Who calls it wants to take a call over (INVITE with Replaces). Here there is never one to be taken."""
+"""Who calls it wants to take a call over (INVITE with Replaces), and there was none to be taken."""
 
 MENU_PAUSE = 0.6
 """Between the digits that the menu sends back and what they lead to."""
@@ -51,6 +51,8 @@ class Execution(Owner):
         self._exchange = exchange
         self._channel = channel
         self._steps: list[Step] = []
+        self._step: Step | None = None
+        """The one that is being done."""
         self._number = ""
         self._menu: Menu | None = None
         self._waiting: deque[str] = deque(maxlen=MOST_WAITING)
@@ -70,11 +72,20 @@ class Execution(Owner):
     def _go_by_conf(self, number: str, now: Now) -> None:
         """What the dialplan of conf/freeswitch has that the recorded one has not."""
         channel = self._channel
-        if number == RECOVERY and isinstance(channel, Inbound) and channel.state is State.NEW:
-            self._steps = [Respond(481)]
         confirmation = channel.journey.confirmation
+        if number == RECOVERY:
+            self._steps = [Respond(481)] if confirmation is None else []
+            channel.journey.refusal = 481
         if confirmation is not None and self._steps and isinstance(self._steps[0], Answer):
             confirmation.confirm(now)  # an application would never do it
+
+    def taken_over(self, old: Channel, new: Channel, now: Now) -> None:
+        """What the old leg was in begins anew (recovery.md D07)."""
+        after = Execution(self._exchange, new)
+        after._number, after._steps = self._number, [] if self._step is None else [self._step]
+        new.owner = after
+        super().taken_over(old, new, now)
+        after._next(now)
 
     def handle_timer(self, timer: str, now: Now) -> None:
         """A pause is over."""
@@ -107,7 +118,8 @@ class Execution(Owner):
         if not self._channel.alive or self._channel.owner is not self:
             return
         if self._steps:
-            self._do(self._steps.pop(0), now)
+            self._step = self._steps.pop(0)
+            self._do(self._step, now)
         else:
             self._finish(Cause.NORMAL_CLEARING, now)
 
@@ -142,7 +154,7 @@ class Execution(Owner):
             case CallUser():
                 Bridge(self._exchange, channel, step, self._not_connected).start(now)
             case EnterQueue(name, number):
-                self._exchange.queues.enter(name, channel, number, self._finish, now)
+                self._exchange.queues.enter(name, channel, number, self._not_queued, now)
             case JoinConference(room):
                 self._exchange.rooms.enter(room, channel, now)
             case Monitor(user):
@@ -173,6 +185,11 @@ class Execution(Owner):
                 channel.refuse(302, Cause.NORMAL_UNSPECIFIED, now, contact=contact)
             case _:
                 raise AssertionError(f"no such step: {type(step).__name__}")
+
+    def _not_queued(self, cause: Cause, now: Now) -> None:
+        """There is no such queue, or no room in it: who transferred the channel here is told that very status."""
+        self._channel.journey.refusal = cause.status
+        self._finish(cause, now)
 
     def _not_connected(self, cause: Cause, status: int | None, now: Now) -> None:
         """The user could not be reached: the caller gets the very status, whatever it is."""

@@ -69,11 +69,11 @@ class Conference(Room):
         super().__init__(exchange, exchange.uuid())
         self.origin = origin
 
-    def tell(self, reason: str, now: Now) -> None:
+    def tell(self, reason: str, now: Now, asker: Channel | None = None, id: str = "") -> None:
         """Mix anew, and tell all members who they are."""
         self.mix(now)
         for each in list(self.members):
-            self._exchange.voice.members(each.channel, self, reason, "", now)
+            self._exchange.voice.members(each.channel, self, reason, id if each.channel is asker else "", now)
 
     def welcome(self, reason: str, known: Sequence[Channel], asker: Channel, id: str, now: Now) -> None:
         """Somebody came in: those that were there before learn just that."""
@@ -82,12 +82,12 @@ class Conference(Room):
             told = "MEMBER_ADDED" if each.channel in known else reason
             self._exchange.voice.members(each.channel, self, told, id if each.channel is asker else "", now)
 
-    def change(self, channel: Channel, held: bool, muted: bool, now: Now) -> None:
-        """A member says how it is."""
+    def change(self, channel: Channel, held: bool, muted: bool, now: Now, *, id: str = "") -> None:
+        """A member says how it is: all are told, even where it was so already (as conf/freeswitch has it)."""
         member = self.member(channel)
-        if member is not None and (member.held, member.muted) != (held, muted):
+        if member is not None:
             member.held, member.muted = held, muted
-            self.tell("MEMBER_STATE", now)
+            self.tell("MEMBER_STATE", now, channel, id)
 
     def drop(self, extension: str, now: Now) -> str | None:
         """Send a member away; what is wrong where there is none."""
@@ -100,7 +100,7 @@ class Conference(Room):
 
     def holding(self, channel: Channel, now: Now) -> None:
         member = self.member(channel)
-        if member is not None:
+        if member is not None and member.held != channel.remote_held:
             self.change(channel, channel.remote_held, member.muted, now)
 
     def ended(self, channel: Channel, cause: Cause, now: Now) -> None:
@@ -108,6 +108,15 @@ class Conference(Room):
 
     def let_go(self, channel: Channel, now: Now) -> None:
         self._left(channel, now)
+
+    def taken_over(self, old: Channel, new: Channel, now: Now) -> None:
+        """The new leg is a member as the old one was."""
+        member = self.member(old)
+        if member is not None:
+            member.channel, member.held = new, False
+            new.owner = self
+        super().taken_over(old, new, now)
+        self.tell("MEMBER_ADDED", now)
 
     def _left(self, channel: Channel, now: Now) -> None:
         member = self.member(channel)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 from offhook.clock import Now
 from offhook.errors import StateError
-from offhook.media.engine import AnswerCreated, CreateAnswer, CreateOffer, EngineEvent, OfferCreated
+from offhook.media.engine import AnswerCreated, CreateOffer, EngineEvent, OfferCreated
 from offhook.sip.message import Request
 from offhook.switch.causes import Cause, cause_of, phrase_of
-from offhook.switch.channel import SUPPORT, Call, Channel, State, supports
+from offhook.switch.channel import SUPPORT, Call, Channel, State, has_video, supports
 from offhook.switch.exchange import Exchange, Party
 
 
@@ -35,6 +35,7 @@ class Inbound(Channel):
         """X-headers of the called party's answer, for the caller."""
         self.x_headers = {name: value for name, value in request.headers if name.lower().startswith("x-")}
         self._offer = offer
+        self.video = offer is not None and has_video(offer)
         self._local = ""
         self._asked = False
         self._waiting: list[Callable[[Now], None]] = []
@@ -82,7 +83,8 @@ class Inbound(Channel):
         self, status: int, cause: Cause, now: Now, *, contact: str | None = None, reason: str | None = None
     ) -> None:
         """A final answer of 300 or more; `reason` in place of the name of its cause."""
-        headers = [("Reason", cause.because(reason or cause.name)), ("Remote-Party-ID", self._remote_party_id())]
+        said = cause.reason if reason is None else cause.because(reason)
+        headers = [("Reason", said), ("Remote-Party-ID", self._remote_party_id())]
         if contact is not None:
             headers.insert(0, ("Contact", contact))
         try:
@@ -105,6 +107,12 @@ class Inbound(Channel):
             if told:
                 owner.ended(self, cause, now)
 
+    def renegotiated(self) -> None:
+        """Its first offer is never used again."""
+
+    def refresh_session(self, now: Now) -> None:
+        """It is refreshed by nobody but itself."""
+
     def _with_media(self, then: Callable[[Now], None], now: Now) -> None:
         if self._local:
             then(now)
@@ -116,7 +124,7 @@ class Inbound(Channel):
             if offer is None:
                 self.exchange.ask(lambda name: CreateOffer(name, self.media), self._media_made)
             else:
-                self.exchange.ask(lambda name: CreateAnswer(name, self.media, offer), self._media_made)
+                self.ask_for_answer(offer, self._media_made)
 
     def _media_made(self, event: EngineEvent, now: Now) -> None:
         if not self.alive:

@@ -56,11 +56,13 @@ class Outbound(Channel):
         now: Now,
         *,
         x_headers: Sequence[tuple[str, str]] = (),
+        video: bool = False,
         auto_answer: bool = False,
         hops: int = 70,
         referred_by: str | None = None,
     ) -> None:
-        """Send the INVITE to where the user has registered. `hops` is its Max-Forwards."""
+        """Send the INVITE to where the user has registered; with `video` it is offered too, always both ways
+        (trace 23). `hops` is its Max-Forwards."""
         contact = Uri.parse(binding.uri)
         self.journey.hops = hops
         self.party = Party(self.party.name, contact.user or "")
@@ -97,7 +99,7 @@ class Outbound(Channel):
             self.exchange.wording.placed(self.call_id, binding.flow, hops)
             self.exchange.bind(self.session, self)
 
-        self.exchange.ask(lambda name: CreateOffer(name, self.media), made)
+        self.exchange.ask(lambda name: CreateOffer(name, self.media, video=self.wish(video)), made)
 
     @property
     def as_caller(self) -> Party:

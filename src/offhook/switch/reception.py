@@ -65,6 +65,10 @@ class Reception:
                     self._admitted.pop(next(iter(self._admitted)))
                 self._remember(request, flow, b"")
                 return False
+            case "INFO" if in_dialog and self._exchange.channel_with_call_id(request.call_id) is None:
+                self._respond(
+                    request, 200, flow, phrase="OK"
+                )  # FreeSWITCH does not look which call it is in (trace N01)
             case "OPTIONS" if not in_dialog:
                 self._respond(request, 200, flow, phrase="OK")
             case "ACK":

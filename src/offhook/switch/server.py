@@ -83,7 +83,7 @@ class Switch:
             ignore_early_media=config.confirm_blind_transfer,
             server_half=config.imitate == "freeswitch",
             open_eavesdrop=config.open_eavesdrop,
-            video=config.media == "local",
+            video=config.media == "local" and _has_video(),
         )
         users = config.users if config.queues is None else config.users.with_queues(config.queues)
         self.node = SwitchNode(settings, users, ids=SystemIds())
@@ -210,3 +210,12 @@ class Switch:
 
     def _ended(self, event: ChannelEnded) -> None:
         logger.info("channel %s ended: %s", event.uuid, event.cause.name)
+
+
+def _has_video() -> bool:
+    """Whether this machine's PyAV has VP8; without `offhook[media]` it is `start` that says so."""
+    try:
+        from offhook.media.video_codec import available
+    except ImportError:
+        return False
+    return available()

@@ -21,7 +21,7 @@ from offhook.switch.channel import Call, Channel, Owner, State
 from offhook.switch.exchange import Exchange, Party
 from offhook.switch.execution import Execution
 from offhook.switch.inbound import Inbound
-from offhook.switch.joint import Joint, introduction
+from offhook.switch.joint import ATTENDED, Joint, introduction
 from offhook.switch.referral import Referral
 
 LEAVE_SECONDS = 0.02
@@ -96,17 +96,23 @@ class Blind(Owner):
         self._by = referral.by
         self._whom = whom
         self._number = number
+        self._reason = Cause.NORMAL_CLEARING
         self._stays = False
         """The transferrer is parked until it hangs up."""
 
     def start(self, now: Now) -> None:
         by, whom = self._by, self._whom
+        # Of a party that was called and is not told yet whom it has, FreeSWITCH has not made the bridge: it lets go of
+        # it as if it rang, and says nothing of the transfer (measured).
+        early = by.way is Call.OUTBOUND and isinstance(by.owner, Joint) and by.owner.settling
         by.give_to(self, now)
         whom.give_to(self, now)
         if self._exchange.settings.confirm_blind_transfer:
             whom.journey.confirmation = self
             hasty = by.way is Call.INBOUND and now.monotonic - by.journey.held_at < HELD_SECONDS
-            self._stays = not hasty
+            self._stays = not (hasty or early)
+            if early:
+                self._reason = Cause.ORIGINATOR_CANCEL
         else:
             self._referral.tell(200, "OK", now)
         if self._stays:
@@ -118,7 +124,7 @@ class Blind(Owner):
             self._by.hang_up(Cause.BLIND_TRANSFER, now)
             return
         if not self._stays and self._by.owner is self:
-            self._by.hang_up(Cause.NORMAL_CLEARING, now)
+            self._by.hang_up(self._reason, now)
         if self._whom.owner is self:
             _go_on(self._exchange, self._whom, self._referral, self._number, now)
 
@@ -186,7 +192,7 @@ class Attended(Owner):
             joint = Joint(self._exchange, customer, consulted)
             joint.start(now)
             shown = ((customer, introduction(consulted)), (consulted, introduction(customer)))
-            joint.introduce(now, *shown, attended=consulted)
+            joint.introduce(now, *shown, transferred=(consulted, ATTENDED))
             if self._consult.way is Call.OUTBOUND:
                 self._reason, self._delay = Cause.ATTENDED_TRANSFER, CALLED_SECONDS
         else:

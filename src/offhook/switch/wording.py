@@ -12,7 +12,9 @@ from typing import Generic, Literal, TypeVar
 
 from offhook.sip.flow import FlowOpened
 from offhook.sip.message import Request
+from offhook.sip.phrases import PHRASES
 from offhook.sip.style import Style
+from offhook.switch.causes import phrase_of
 
 PRODUCT = "FreeSWITCH-mod_sofia/1.11.1-release~64bit"
 METHODS = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, REFER, NOTIFY, PUBLISH, SUBSCRIBE"
@@ -115,7 +117,8 @@ class SwitchSettings:
     server: Literal["freeswitch", "efcx"] = "freeswitch"
     """`efcx`: key codes and MESSAGEs as our own imitation of the vendor's media server has them, in place of words."""
     video: bool = False
-    """The engine has video: what a client adds in a call is echoed or passed on."""
+    """The engine has video: what a client begins with, or adds in a call, is offered to the called party, echoed or
+    passed on."""
     open_eavesdrop: bool = False
     """The numbers 779 and 88xxxx are there, by which everybody may listen to everybody, as on the recorded one."""
     confirm_blind_transfer: bool = False
@@ -253,7 +256,10 @@ class Wording:
             name, _, value = line.partition(":")
             headers.append((name.strip(), value.strip()))
         if start.startswith("SIP/2.0 "):
-            headers = self._response(int(start[8:11]), headers, flow, bool(body))
+            status = int(start[8:11])
+            headers = self._response(status, headers, flow, bool(body))
+            if start == f"SIP/2.0 481 {PHRASES[481]}":
+                start = f"SIP/2.0 481 {phrase_of(481)}"
         else:
             headers = self._request(start, headers, flow, bool(body))
             start = self._early(start, headers)
@@ -355,6 +361,8 @@ class Wording:
             return [each for each in kept if each[0] in _ORDER] + [("User-Agent", PRODUCT)]
         if method == "CANCEL":
             return kept
+        if status == 481:
+            return kept + [(name, _STANDARD[name]) for name in _BASIC]
         standard: tuple[str, ...] = _BASIC
         if method == "OPTIONS":
             standard = _FULL

@@ -106,7 +106,7 @@ def _member_state(exchange: Exchange, channel: Channel, word: Mapping[str, Any],
     conference = channel.owner
     if not isinstance(conference, Conference):
         return NOT_ALLOWED
-    conference.change(channel, held, muted, now)
+    conference.change(channel, held, muted, now, id=word["id"])
     return None
 
 

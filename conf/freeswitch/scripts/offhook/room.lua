@@ -99,6 +99,7 @@ function room.open(uuid, customer, more, facts, reason, asker, id)
   remember(name, "id", id)
   remember(name, "lock", uuid)
   remember(name, "customer", leg.number(customer))
+  remember(name, "more", more)
   room.wait(name)
   send(more, name, facts)
   enrol(uuid, name, facts, false)
@@ -116,17 +117,24 @@ function room.add(name, more, facts, reason, asker, id)
   remember(name, "reason", reason)
   remember(name, "asker", asker)
   remember(name, "id", id)
+  remember(name, "more", more)
   room.wait(name)
   send(more, name, facts)
 end
 
---- Leaves a leg to be ended when everybody has come (the agent's consult leg).
+--- Leaves a leg to be ended when everybody has come, or nobody will (the agent's consult leg).
 function room.end_later(name, uuid)
   remember(name, "consult", uuid)
 end
 
+local function end_consult(name, text)
+  local consult = recall(name, "consult")
+  if consult and leg.exists(consult) then leg.kill(consult, text) end
+end
+
 local function close(name, uuids, text)
   remember(name, "closing", "1")
+  end_consult(name, text)
   for _, uuid in ipairs(uuids) do leg.kill(uuid, text) end
 end
 
@@ -160,20 +168,27 @@ function room.look(name, left, force)
   if recall(name, "closing") then return end
   local uuids = room.members(name)
   local reason, expect = recall(name, "reason"), tonumber(recall(name, "expect") or "0")
-  if reason and not left and not force and #uuids < expect then return end
+  -- Who hung up on the way there is not waited for; the others are.
+  local wanted = reason and not leg.exists(recall(name, "more")) and expect - 1 or expect
+  if reason and not left and not force and #uuids < wanted then return end
   enrol_strangers(name, uuids)
   local customer = false
   for _, uuid in ipairs(uuids) do customer = customer or is(uuid, "offhook_customer") end
-  if reason and not force and #uuids < expect and customer then return end
+  if reason and not force and #uuids < wanted and customer then return end
   if not customer then return close(name, uuids, "CUSTOMER_LEFT") end
   if #uuids < 2 then return close(name, uuids, "CONFERENCE_ENDED") end
   local told, before = table.concat(uuids, ","), recall(name, "told") or ""
   if told == before then return end
   remember(name, "told", told)
   local asker, id, consult, locked = recall(name, "asker"), recall(name, "id"), recall(name, "consult"), recall(name, "lock")
-  for _, what in ipairs { "reason", "asker", "id", "consult", "expect", "lock" } do remember(name, what) end
   if locked then leg.api("hash", "delete/offhook/" .. locked .. ".joining") end
-  if consult and leg.exists(consult) then leg.kill(consult, "CONFERENCE") end
+  local short = consult and #uuids < expect
+  end_consult(name, short and "CONSULT_LEFT" or "CONFERENCE")
+  if short and asker then
+    leg.say(asker, { event = "CONSULT_CONFERENCE_FAILED", id = id, reasonCode = "CONSULT_LEFT" })
+    asker, id = nil, nil
+  end
+  for _, what in ipairs { "reason", "asker", "id", "consult", "expect", "lock", "more" } do remember(name, what) end
   if #uuids == 2 then return turn_into_call(name, uuids) end
   -- The event that brought us here may be of another change than the one that is seen first.
   local change = "MEMBER_LEFT"
@@ -183,9 +198,10 @@ end
 
 --- The room is gone: nothing of it is kept.
 function room.forget(name)
+  end_consult(name, "CONFERENCE_ENDED")
   local locked = recall(name, "lock")
   if locked then leg.api("hash", "delete/offhook/" .. locked .. ".joining") end
-  for _, what in ipairs { "expect", "reason", "asker", "id", "consult", "told", "closing", "lock", "customer" } do
+  for _, what in ipairs { "expect", "reason", "asker", "id", "consult", "told", "closing", "lock", "customer", "more" } do
     remember(name, what)
   end
 end

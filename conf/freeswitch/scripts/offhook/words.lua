@@ -62,21 +62,21 @@ end
 local function join(word, agent, domain)
   local consult = type(word.consult) == "string" and own_leg(agent, domain, word.consult)
   local consulted = consult and leg.partner_soon(consult)
-  if not consulted then return "NOT_ALLOWED" end
+  if not consulted then return consult and "CONSULT_LEFT" or "NOT_ALLOWED" end
   local name, customer = room.of(uuid), leg.partner_soon(uuid)
   if not name and not customer then return "CUSTOMER_LEFT" end
   if not leg.answered(uuid) or leg.get(uuid, "offhook_monitor_target") then return "NOT_ALLOWED" end
   if room.of(consult) or consulted == customer or not leg.answered(consulted) then return "NOT_ALLOWED" end
   if name and #room.members(name) >= room.LIMIT then return "LIMIT_REACHED" end
-  leg.reason(consult, "CONFERENCE")
-  leg.set(consult, "hangup_after_bridge", "true")
+  -- It waits until everybody is in the room, and is told then what came of it.
+  leg.set(consult, "park_after_bridge", "true")
   if name then
     local known = json.decode(leg.get(uuid, "offhook_facts") or "{}") or {}
     room.add(name, consulted, known, "MEMBER_ADDED", uuid, word.id)
   else
     name = room.open(uuid, customer, consulted, facts_of(uuid, customer, consult), "CONSULT_CONFERENCE", uuid, word.id)
     if not name then
-      leg.reason(consult, nil)
+      leg.set(consult, "park_after_bridge")
       return "NOT_ALLOWED"
     end
   end
