@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,9 +24,12 @@ class Rig:
         self.lost: Record[str] = Record()
         """What transports said when they were lost, before the link made something of it."""
         self.tasks: set[asyncio.Task[None]] = set()
+        self.made_anew: list[bool] = []
         self.link = Link(self._make, up=self.up.append, down=self.down.append, spawn=self._spawn)
 
-    def _make(self, controlling: bool, lost: Callable[[str], None]) -> SecureTransport:
+    def _make(self, controlling: bool, anew: bool, lost: Callable[[str], None]) -> SecureTransport:
+        self.made_anew.append(anew)
+
         def tell(reason: str) -> None:
             lost(reason)
             self.lost.append(reason)
@@ -100,6 +104,20 @@ async def test_a_new_far_side_gets_a_new_transport_and_the_old_one_lasts_until_i
     await three.up.reach(1)
     assert one.link.live is made and before.closed
     await three.close()
+
+
+async def test_an_ice_restart_of_the_same_far_side_gets_another_certificate(rigs: tuple[Rig, Rig]) -> None:
+    """Whoever shows the same certificate on all transports would else be taken to go on with the DTLS there is."""
+    one, two = rigs
+    await _connect(one, two)
+    assert one.link.live is not None
+    far = replace(_end(one.link.live), ufrag="another", password="another-password-of-22-characters")
+    made = await two.link.for_answer(far)
+    assert made is not two.link.live and two.made_anew == [False, True]
+    other = Rig()
+    await two.link.for_answer(_end(await other.link.for_offer()))
+    assert two.made_anew == [False, True, False], "another far side begins by itself"
+    await other.close()
 
 
 async def test_rollback_takes_back_a_transport_that_was_only_offered(rigs: tuple[Rig, Rig]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from offhook.media.description import Flavour, LocalEnd
@@ -27,6 +29,11 @@ def _end(number: int) -> LocalEnd:
 
 
 AUDIO, VIDEO = _end(1), _end(2)
+
+
+def _shared() -> LocalEnd:
+    """Video on the transport of the audio."""
+    return replace(AUDIO, ssrc=VIDEO.ssrc)
 
 
 def _wish(direction: Direction = BOTH) -> VideoWish:
@@ -101,6 +108,59 @@ def test_wherever_the_video_stands(freeswitch_offer: str) -> None:
 def test_a_section_that_waits_for_its_bundle_is_not_taken(freeswitch_offer: str) -> None:
     offer = freeswitch_offer.replace("m=video 20302", "m=video 0") + "a=bundle-only\r\n"
     assert _media(_taken(_negotiation(), offer, _wish()))[1].rejected
+
+
+def _bundled(offer: str) -> str:
+    """As a browser, or an Asterisk with webrtc=yes, offers it: one port, one transport, no candidates for video."""
+    head, audio, video = offer.split("m=")
+    video = "".join(
+        line for line in video.splitlines(keepends=True) if not line.startswith(("a=ice", "a=candidate", "a=end"))
+    )
+    video = video.replace("video 20302", "video 16412")
+    return f"{head}a=group:BUNDLE sound sight\r\nm={audio}a=mid:sound\r\nm={video}a=mid:sight\r\n"
+
+
+@pytest.mark.parametrize("bundle_only", [False, True])
+def test_what_is_offered_on_one_transport_is_taken_on_it(freeswitch_offer: str, bundle_only: bool) -> None:
+    ours = _negotiation()
+    offer = _bundled(freeswitch_offer)
+    if bundle_only:
+        offer = offer.replace("video 16412", "video 0") + "a=bundle-only\r\n"
+    text = _taken(ours, offer, VideoWish(_shared(), BOTH, "server"))
+    audio, video = _media(text)
+    assert Session.parse(text).attribute("group") == "BUNDLE sound sight"
+    assert (video.port, video.mid, video.ice_ufrag, video.ssrc) == (AUDIO.port, "sight", AUDIO.ufrag, VIDEO.ssrc)
+    assert (audio.port, audio.mid) == (AUDIO.port, "sound")
+    assert ours.bundled and ours.agreement and ours.agreement.video
+    assert ours.agreement.video.remote == ours.agreement.remote
+    text = ours.offer(AUDIO, BOTH, VideoWish(_shared(), NONE))
+    assert Session.parse(text).attribute("group") == "BUNDLE sound sight"
+    assert [(each.mid, each.port) for each in _media(text)] == [("sound", AUDIO.port), ("sight", AUDIO.port)]
+    assert ours.accept_answer(_bundled(freeswitch_offer)).video is not None
+    ours.offer(AUDIO, BOTH, VideoWish(_shared(), BOTH))
+    assert ours.accept_answer(freeswitch_offer).video is None  # there is no other transport to take it on
+
+
+def test_a_bundle_is_not_made_where_it_is_not_needed(freeswitch_offer: str) -> None:
+    ours = _negotiation()
+    offer = _bundled(freeswitch_offer).replace("video 16412", "video 20302")
+    assert _media(_taken(ours, offer, _wish()))[1].rejected  # a port of its own, and no ICE for it
+    offer += "a=ice-ufrag:EfVGpOP3ZHX8UvMi\r\na=ice-pwd:khhoP2cAAAAAAAAAAAAAAAAA\r\n"
+    text = _taken(ours, offer, _wish())
+    assert _media(text)[1].port == VIDEO.port and Session.parse(text).attribute("group") == "BUNDLE sound"
+    assert not ours.bundled
+
+
+@pytest.mark.parametrize(
+    ("flavour", "change"),
+    [("freeswitch", ("", "")), ("offhook", ("103", "101")), ("offhook", ("video 16412 RTP", "video 16412 UDP/RTP"))],
+)
+def test_a_bundle_that_cannot_be_taken_costs_the_video_alone(
+    flavour: Flavour, change: tuple[str, str], freeswitch_offer: str
+) -> None:
+    """FreeSWITCH knows none; one payload type for two codecs tells nothing; another profile."""
+    audio, video = _media(_taken(_negotiation(flavour), _bundled(freeswitch_offer).replace(*change), _wish()))
+    assert video.rejected and not audio.rejected
 
 
 def test_feedback_that_is_offered_for_any_format(freeswitch_offer: str) -> None:

@@ -162,3 +162,17 @@ def test_a_wall_clock_that_is_set_changes_no_round_trip() -> None:
     far.receive(near.write(Now(3.0, 1e9), sent=(0, 1, 1), remote_ssrc=None, reception=None), Now(3.0, 1e9))
     near.receive(far.write(Now(3.501, 1e9), sent=None, remote_ssrc=1, reception=heard), Now(3.5, 1e9))
     assert near.round_trip == 0.0
+
+
+def test_the_report_of_another_stream_is_none_of_the_one_that_is_received() -> None:
+    """In a bundle both streams' SRs come on one transport; what we say of one names its own last SR."""
+    audio, video, ours = (Reports(ssrc, "c", Now(100.0, 0.0)) for ssrc in (1, 2, 3))
+    first = audio.write(Now(100.0, 1.0), sent=(0, 1, 1), remote_ssrc=None, reception=None)
+    other = video.write(Now(100.0, 2.0), sent=(0, 1, 1), remote_ssrc=None, reception=None)
+    for data in (first, other):
+        ours.receive(data, Now(100.0, 0.0), remote_ssrc=1)
+    reception = Reception(8000)
+    reception.receive(1)
+    report = parse_rtcp(ours.write(Now(100.5, 0.0), sent=None, remote_ssrc=1, reception=reception))[0]
+    ntp = parse_rtcp(first)[0].ntp
+    assert ntp is not None and report.blocks[0].last_sr == (ntp >> 16) & 0xFFFFFFFF

@@ -136,3 +136,14 @@ def test_directions() -> None:
     assert table[Direction.INACTIVE, Direction.SENDRECV] is Direction.INACTIVE
     assert table[Direction.RECVONLY, Direction.SENDRECV] is Direction.SENDONLY
     assert direction_of(True, False) is Direction.SENDONLY and direction_of(False, True) is Direction.RECVONLY
+
+
+def test_a_bundle_names_its_sections() -> None:
+    text = "v=0\na=group:LS 0 2\na=group:BUNDLE 0 1\n" + "".join(
+        f"m=audio 9 RTP/SAVPF 0\na=mid:{mid}\n" for mid in range(3)
+    )
+    session = Session.parse(text + "m=audio 9 RTP/SAVPF 0\n")
+    zero, one, two, nameless = session.media
+    assert session.bundles(zero, one) and session.bundles(one, zero)
+    assert not session.bundles(zero, two) and not session.bundles(zero, nameless)
+    assert not Session.parse("v=0\na=group:\na=group\nm=audio 9 RTP/SAVPF 0\n").bundles(nameless, nameless)

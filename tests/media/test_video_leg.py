@@ -12,7 +12,14 @@ import aioice.ice
 import av
 import numpy as np
 import pytest
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
+from aiortc import (
+    AudioStreamTrack,
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCSessionDescription,
+    VideoStreamTrack,
+)
 
 from offhook.media import session
 from offhook.media.audio import longest_hole, tone_power
@@ -349,3 +356,46 @@ async def test_with_a_peer_nobody_here_wrote(
         seen = [read_number((await video.recv()).to_ndarray(format="yuv420p")) for _ in range(10)]
     assert None not in seen and seen == sorted(seen, key=lambda number: number or 0)
     await peer.close()
+
+
+async def test_with_a_peer_that_bundles(make_side: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both on one transport, which stays when video is turned off and on again."""
+    monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.1"])
+    us = Party(make_side, OURS)
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+    tracks: list[Any] = []
+    peer.on("track", tracks.append)
+    peer.addTrack(AudioStreamTrack())
+    peer.addTrack(_PictureTrack())
+    await peer.setLocalDescription(await peer.createOffer())
+    offer = peer.localDescription.sdp
+    assert len({media.port for media in _sections(offer)}) == 1
+    answer = await us.answer(offer, BOTH)
+    assert len({media.port for media in _sections(answer)}) == 1
+    await peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+    await us.sees(10)
+    audio, video = (next(track for track in tracks if track.kind == kind) for kind in ("audio", "video"))
+    async with asyncio.timeout(8):
+        seen = [read_number((await video.recv()).to_ndarray(format="yuv420p")) for _ in range(10)]
+        assert None not in seen
+        while True:
+            frame = (await audio.recv()).to_ndarray()[0, ::2]
+            if tone_power(frame, 48000, OURS) > 0.9:
+                break
+    for wished in (None, BOTH):
+        again = await us.offer(wished)
+        assert {media.port for media in _sections(again)} == {_sections(answer)[0].port}
+        await us.apply(_turned(offer, wished))
+    await us.sees(10)
+    numbers = await us.video()
+    assert numbers is not None and numbers.packets_lost == 0
+    await peer.close()
+
+
+def _turned(offer: str, video: Direction | None) -> str:
+    """The far side's description once more, with that direction of video."""
+    session = Session.parse(offer)
+    session.media[1].direction = video or NONE
+    for media in session.media:
+        media.set("setup", "active")
+    return str(session)

@@ -55,7 +55,7 @@ async def test_an_untrusted_certificate_is_refused(asterisk: Asterisk) -> None:
     assert refused.value.code in ("timeout", "unreachable")
 
 
-@pytest.mark.parametrize(("user", "codec"), [("1000", "opus"), ("1001", "PCMA")])
+@pytest.mark.parametrize(("user", "codec"), [("1000", "opus"), ("1003", "PCMA")])
 async def test_echo_hold_retrieve(asterisk: Asterisk, agent: Agents, user: str, codec: str) -> None:
     desk = await agent(user)
     call = await desk.call("9196")

@@ -60,14 +60,44 @@ async def test_what_is_not_heard_is_told() -> None:
         await ears.hear(850, seconds=0.01)
 
 
-async def test_something_foreign_is_told() -> None:
-    ears = Ears((650, 850))
-    feed(ears, 650)
-    keeping = asyncio.ensure_future(ears.keep_hearing(650, seconds=5))
+TONES = (850, 1150, 1450, 1750, 2050, 2350, 2650)
+
+
+@pytest.mark.parametrize("loudness", [0.12, 1.0])
+@pytest.mark.parametrize("split", [0, 100, 160])
+async def test_two_packets_of_another_voice_are_told(loudness: float, split: int) -> None:
+    """Wherever they begin, one of our frames is full of it; 18 dB below the others it is a leak all the same."""
+    ears = Ears(TONES)
+    feed(ears, 850, 1450)
+    keeping = asyncio.ensure_future(ears.keep_hearing(850, 1450, seconds=5))
     await asyncio.sleep(0)
-    feed(ears, 650, 850, frames=10)
-    with pytest.raises(AssertionError, match="850: 10"):
+    leak = np.zeros(960)
+    leak[split : split + 640] = loudness * np.concatenate([frame(1150)] * 2)
+    for part in leak.reshape(3, 320):
+        ears.take((frame(850, 1450) + part).astype(np.int16))
+    feed(ears, 850, 1450, frames=40)
+    with pytest.raises(AssertionError, match="1150"):
         await keeping
+
+
+async def test_gaps_and_clicks_are_nobodys_voice() -> None:
+    """Sound of the expected tones that is missing at any place in a frame, faded, or doubled."""
+    ears = Ears(TONES)
+    for tones in ((1450,), (850, 1450), (1450, 1750)):
+        feed(ears, *tones)
+        keeping = asyncio.ensure_future(ears.keep_hearing(*tones, seconds=0.1))
+        await asyncio.sleep(0)
+        whole = frame(*tones)
+        for at in range(0, 320, 7):
+            for size in range(1, 320, 5):
+                cut = whole.copy()
+                cut[at : at + size] = 0
+                ears.take(cut)
+            ears.take((whole * np.linspace(1.0, at / 320, 320)).astype(np.int16))
+            ears.take(np.roll(whole, at) if at % 2 else np.concatenate((whole[at:], whole[: at * 2 + 1]))[:320])
+            ears.take(np.concatenate((whole[:at], frame(*tones)[: 320 - at])))
+        await keeping
+        feed(ears, frames=25)
 
 
 def test_tones_between_the_grid_are_refused() -> None:

@@ -161,7 +161,7 @@ class _Library:
     def __init__(self) -> None:
         try:
             from opuslib_next.api import libopus
-        except Exception as error:
+        except Exception as error:  # not ImportError alone: it looks for and loads a shared library while imported
             raise MediaError("Opus needs the extra offhook[media] (opuslib-next-bundled)") from error
         integer, pointer = ctypes.c_int, ctypes.c_void_p
 

@@ -86,11 +86,13 @@ class LocalEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoShown:
-    """What a description of ours says of video, on its own transport: FreeSWITCH never bundles."""
+    """What a description of ours says of video. On its own transport, as FreeSWITCH never bundles; `bundled`: on that
+    of the audio, whose address and credentials `local` then has."""
 
     local: LocalEnd
     direction: Direction
     format: PayloadFormat = VP8
+    bundled: bool = False
 
 
 Layout = Sequence[tuple[str, str, list[str]]]
@@ -99,7 +101,8 @@ Layout = Sequence[tuple[str, str, list[str]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offered:
-    """What an offer of ours says; `again` once there is an agreement already. `video_at` is the place of the video."""
+    """What an offer of ours says; `again` once there is an agreement already. `video_at` is the place of the video,
+    `mids` the names that the m= lines have already: one that has none is named by its place."""
 
     local: LocalEnd
     direction: Direction
@@ -107,21 +110,28 @@ class Offered:
     again: bool
     video: VideoShown | None = None
     video_at: int | None = None
+    mids: tuple[str | None, ...] = ()
+
+    def mid(self, index: int) -> str:
+        return (self.mids[index] if index < len(self.mids) else None) or str(index)
 
 
 def write_offer(flavour: Flavour, origin: tuple[int, int], offered: Offered, layout: Layout, at: int) -> str:
     """An offer with our audio as m= line number `at`; lines of `layout` that are neither it nor video are offered as
     rejected (port 0)."""
-    session = _begin(flavour, origin, offered.local, bundle="0" if flavour == "offhook" else None)
+    bundle = offered.mid(at)
+    if offered.video is not None and offered.video.bundled and offered.video_at is not None:
+        bundle = f"{bundle} {offered.mid(offered.video_at)}"
+    session = _begin(flavour, origin, offered.local, bundle=bundle if flavour == "offhook" else None)
     for index, (kind, protocol, formats) in enumerate(layout):
         if index == at:
-            _offer_audio(flavour, session, offered)
+            _offer_audio(flavour, session, offered, mid=offered.mid(index))
         elif index == offered.video_at and offered.video is not None:
             protocol = "UDP/TLS/RTP/SAVPF" if flavour == "offhook" else "RTP/SAVPF"
             setup: Setup = "passive" if flavour == "offhook" else "actpass"
-            _write_video(flavour, session, offered.video, protocol, setup, mid=str(index))
+            _write_video(flavour, session, offered.video, protocol, setup, mid=offered.mid(index))
         else:
-            _reject(flavour, session.add_media(kind, 0, protocol, formats[:MAX_REJECTED_FORMATS]), str(index))
+            _reject(flavour, session.add_media(kind, 0, protocol, formats[:MAX_REJECTED_FORMATS]), offered.mid(index))
     return str(session)
 
 
@@ -138,7 +148,10 @@ def write_answer(
 ) -> str:
     """The answer to `offer` that takes its section `audio`, and the one of `video`, and rejects every other one."""
     bundled = flavour == "offhook" and any("BUNDLE" in group for group in offer.attributes("group"))
-    session = _begin(flavour, origin, local, bundle=audio.mid if bundled else None)
+    bundle = audio.mid if bundled else None
+    if video is not None and video[1].bundled:
+        bundle = f"{audio.mid} {video[0].mid}"
+    session = _begin(flavour, origin, local, bundle=bundle)
     for section in offer.media:
         if video is not None and section is video[0]:
             _write_video(flavour, session, video[1], section.protocol, video[2], mid=section.mid)
@@ -171,13 +184,11 @@ def _begin(flavour: Flavour, origin: tuple[int, int], local: LocalEnd, bundle: s
     return session
 
 
-def _offer_audio(flavour: Flavour, session: Session, offered: Offered) -> None:
+def _offer_audio(flavour: Flavour, session: Session, offered: Offered, *, mid: str) -> None:
     numbers = [str(each.payload_type) for each in offered.formats]
     if flavour == "offhook":
         media = session.add_media("audio", offered.local.port, "UDP/TLS/RTP/SAVPF", numbers)
-        index = len(session.media) - 1
-        _offhook_body(media, offered.local, offered.formats, "passive", offered.direction, mid=str(index))
-        session.set("group", f"BUNDLE {index}")
+        _offhook_body(media, offered.local, offered.formats, "passive", offered.direction, mid=mid)
         return
     media = session.add_media("audio", offered.local.port, "RTP/SAVPF", numbers)
     if offered.again:

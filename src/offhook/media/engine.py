@@ -130,6 +130,9 @@ Sink = NoSink | WavSink | FrameSink
 class CreateOffer:
     """Make an offer; creates the media session if it is new. Outcome: OfferCreated.
 
+    `follows`: the media session whose place a new one is to take. It sends what that one sends; what it receives goes
+    where that of the other went, as soon as the other is closed.
+
     `video`: the direction wished for video; None: none is wanted (where there is some already, it is offered as
     inactive). Fails with `unsupported` in an engine without video.
     """
@@ -139,6 +142,7 @@ class CreateOffer:
     direction: Direction = Direction.SENDRECV
     video: Direction | None = None
     kind: VideoKind = "camera"
+    follows: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +293,9 @@ class AudioStats:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoStats:
     """Statistics of one video stream, both ways. Frames received are those that could be decoded; `width` and `height`
-    are of the last of them. `direction` is what was agreed on, `connected` whether ICE and DTLS of the video are up."""
+    are of the last of them. `direction` is what was agreed on, `connected` whether ICE and DTLS of the video are up.
+    Dropped frames, and how often and how long the picture stood still, are None where the engine shows nobody anything.
+    """
 
     codec: str
     direction: Direction
@@ -303,6 +309,9 @@ class VideoStats:
     key_frames_asked: int = 0
     width: int | None = None
     height: int | None = None
+    frames_dropped: int | None = None
+    freezes: int | None = None
+    frozen_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

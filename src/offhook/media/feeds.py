@@ -220,7 +220,7 @@ class CallFeed:
             if given is None:
                 return None
             return self._resampled.at(_as_samples(given, frame_size(self._rate)), self._rate, rate)
-        except Exception:
+        except Exception:  # the user's code: whatever it raises must not end the call, nor the tick of all others
             logger.exception("a source of frames failed; silence is sent")
             self._source = None
             return None
@@ -253,14 +253,14 @@ class AsyncFeed:
         try:
             async for given in source:
                 await self._queue.put(_as_samples(given, frame_size(self._rate)))
-        except Exception:
+        except Exception:  # the user's iterator: whatever it raises must not be lost in a task that nobody awaits
             logger.exception("a source of frames failed; silence is sent")
         finally:
             end = getattr(source, "aclose", None)
             if end is not None:
                 try:
                     await end()
-                except Exception:
+                except Exception:  # the user's generator, while it is closed
                     logger.exception("a source of frames did not end well")
 
 
@@ -422,7 +422,7 @@ class CallRecipient:
             return
         try:
             self._sink(self._resampled.at(samples, rate, self._rate))
-        except Exception:
+        except Exception:  # the user's code: whatever it raises must not end the call, nor the tick of all others
             logger.exception("a sink of frames failed; it is not called again")
             self._sink = None
 

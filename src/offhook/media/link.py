@@ -35,13 +35,14 @@ class Link:
     """`made` is the transport that our last description tells of; `live` the one in use. They differ while a new one is
     being connected: the old one carries the audio until then.
 
+    `make(controlling, anew, lost)` gives one; `anew`: with a certificate of its own, whatever others have.
     `up(transport)` is called when a transport is connected, `down(reason)` when the live one is lost or the made one
     cannot be connected.
     """
 
     def __init__(
         self,
-        make: Callable[[bool, Callable[[str], None]], SecureTransport],
+        make: Callable[[bool, bool, Callable[[str], None]], SecureTransport],
         *,
         up: Callable[[SecureTransport], None],
         down: Callable[[str], None],
@@ -73,7 +74,10 @@ class Link:
         made = self.made
         if made is not None and remote.same_transport(made.remote) and (made.connected or self._connecting is not None):
             return made
-        return await self._new(controlling=False)
+        # An ICE restart of the same far side: only another fingerprint makes it begin DTLS anew (RFC 8842 §4).
+        before = None if made is None else made.remote
+        anew = before is not None and before.fingerprints == remote.fingerprints
+        return await self._new(controlling=False, anew=anew)
 
     async def connect(self, remote: RemoteEnd, role: Role) -> None:
         """Begin to connect the made transport; nothing, if it is to that far side already."""
@@ -98,12 +102,12 @@ class Link:
             if transport is not None:
                 await transport.close()
 
-    async def _new(self, *, controlling: bool) -> SecureTransport:
+    async def _new(self, *, controlling: bool, anew: bool = False) -> SecureTransport:
         await self._stop_connecting()
         if self.made is not None and self.made is not self.live:
             self._spawn(self.made.close())
         self.made = None
-        transport = self._make(controlling, self._lost)
+        transport = self._make(controlling, anew, self._lost)
         try:
             await transport.gather()
         except BaseException:

@@ -80,6 +80,10 @@ class LocalEngine:
         self._deliver: Callable[[EngineEvent], None] | None = None
         self._sessions: dict[str, MediaSession] = {}
         self._awaited: dict[str, _Awaited] = {}
+        self._given: dict[str, _Awaited] = {}
+        """What the sessions send, and where that which they receive goes."""
+        self._heirs: dict[str, str] = {}
+        """Which session follows another."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._library = Library()
         self._pacer = Pacer()
@@ -110,8 +114,8 @@ class LocalEngine:
         if isinstance(request, CloseMedia):
             self._awaited.pop(request.media, None)
             if session is not None:
-                del self._sessions[request.media]
-                self._spawn(session.close())
+                self._forget(request.media, session)
+                self._bequeath(request.media)
         elif isinstance(request, SetMuted | SetSource | SetSink):
             self._set(request, session)
         elif isinstance(request, CreateOffer | CreateAnswer):
@@ -127,6 +131,8 @@ class LocalEngine:
         self._sessions.clear()
         self._deliver = None
         self._awaited.clear()
+        self._given.clear()
+        self._heirs.clear()
         await asyncio.gather(*(session.close() for session in sessions))
         while self._tasks:
             await asyncio.wait(self._tasks)
@@ -141,10 +147,27 @@ class LocalEngine:
                 return
             session = self._sessions[request.media] = MediaSession(request.media, self._around)
             awaited = self._awaited.pop(request.media, _Awaited())
-            session.set_source(awaited.source or self._source)
-            session.set_sink(awaited.sink or self._sink)
+            given = self._given[request.media] = _Awaited(awaited.source or self._source, awaited.sink or self._sink)
+            if isinstance(request, CreateOffer) and request.follows in self._given:
+                self._heirs[request.follows] = request.media
+                given.source, given.sink = awaited.source or self._given[request.follows].source, NoSink()
+            session.set_source(given.source or self._source)
+            session.set_sink(given.sink or self._sink)
             session.set_muted(awaited.muted)
         session.perform(request)
+
+    def _forget(self, media: str, session: MediaSession) -> None:
+        del self._sessions[media]
+        self._spawn(session.close())
+
+    def _bequeath(self, media: str) -> None:
+        """Whatever followed this session hears now for it."""
+        given = self._given.pop(media, None)
+        heir = self._heirs.pop(media, "")
+        session = self._sessions.get(heir)
+        if session is not None and given is not None and given.sink is not None:
+            self._given[heir].sink = given.sink
+            session.set_sink(given.sink)
 
     def _set(self, request: SetMuted | SetSource | SetSink, session: MediaSession | None) -> None:
         if session is None:
@@ -160,16 +183,18 @@ class LocalEngine:
         elif isinstance(request, SetMuted):
             session.set_muted(request.muted)
         elif isinstance(request, SetSource):
+            self._given[request.media].source = request.source
             session.set_source(request.source)
         else:
+            self._given[request.media].sink = request.sink
             session.set_sink(request.sink)
 
     def _tell(self, event: EngineEvent) -> None:
         if isinstance(event, EngineFailed):
             session = self._sessions.get(event.media)
             if session is not None and session.empty:  # its first offer or answer came to nothing
-                del self._sessions[event.media]
-                self._spawn(session.close())
+                self._forget(event.media, session)
+                self._given.pop(event.media, None)
         if self._deliver is not None:
             self._deliver(event)
 

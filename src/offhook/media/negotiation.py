@@ -1,5 +1,6 @@
 """Offer and answer (RFC 3264) of one media session: one audio stream over ICE and DTLS-SRTP, where it is wished one of
-video (VP8) over a transport of its own, everything else rejected.
+video (VP8), everything else rejected. Video has a transport of its own, unless the other side offers it on that of the
+audio alone (BUNDLE, RFC 9143).
 
 `OfferAnswer` is pure: it is told what the local end looks like (`LocalEnd`, made by whoever has the sockets), reads
 what the other side writes, and says what was agreed. The text itself is written by `description`.
@@ -69,7 +70,8 @@ class RemoteEnd:
 
 @dataclass(frozen=True, slots=True)
 class VideoAgreement:
-    """What both sides agreed on for video: as `Agreement`. `pli` and `fir`: how they may be asked for a key frame."""
+    """What both sides agreed on for video: as `Agreement`. `pli` and `fir`: how they may be asked for a key frame.
+    `bundled`: it goes over the transport of the audio."""
 
     remote: RemoteEnd
     codec: PayloadFormat
@@ -77,6 +79,7 @@ class VideoAgreement:
     direction: Direction
     pli: bool = False
     fir: bool = False
+    bundled: bool = False
 
     @property
     def sends(self) -> bool:
@@ -102,11 +105,12 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class RemoteVideo:
-    """A video section of theirs that could be taken."""
+    """A video section of theirs that could be taken; `bundled`: on the audio's transport, and on no other."""
 
     section: Media
     remote: RemoteEnd
     codec: PayloadFormat
+    bundled: bool = False
 
     def agree(self, direction: Direction, receive: int) -> VideoAgreement:
         """`direction` is ours; `receive` the payload type that we named."""
@@ -119,6 +123,7 @@ class RemoteVideo:
             direction=direction,
             pli=any(each[:1] in ([number], ["*"]) and each[1:] == ["nack", "pli"] for each in takes),
             fir=any(each[:1] in ([number], ["*"]) and each[1:3] == ["ccm", "fir"] for each in takes),
+            bundled=self.bundled,
         )
 
 
@@ -136,7 +141,8 @@ class RemoteOffer:
 
 @dataclass(frozen=True, slots=True)
 class VideoWish:
-    """Video is to be in the description: our end, and the direction wished."""
+    """Video is to be in the description: our end (where it is bundled: that of the audio, with an SSRC of its own), and
+    the direction wished."""
 
     local: LocalEnd
     direction: Direction
@@ -161,6 +167,12 @@ class OfferAnswer:
         self._numbers: dict[tuple[str, int], int] = {}  # payload types in use: they must not change (RFC 3264 §8.3.2)
         self._layout: list[tuple[str, str, list[str]]] = []  # the m= lines of the session
         self._audio_at = 0
+        self._mids: tuple[str | None, ...] = ()  # as the other side named the m= lines; they keep them (RFC 9143 §7.2)
+
+    @property
+    def bundled(self) -> bool:
+        """Audio and video are agreed on one transport: so they are in our next offer."""
+        return self.agreement is not None and self.agreement.video is not None and self.agreement.video.bundled
 
     def offer(self, local: LocalEnd, direction: Direction, video: VideoWish | None = None) -> str:
         """Our next offer; an m= line for video is added, or the one there was is used, if there is a wish for it."""
@@ -168,7 +180,8 @@ class OfferAnswer:
         shown = video_at = None
         if video is not None:
             number = self._numbers.get(("vp8", VP8.clock_rate), VP8.payload_type)
-            shown = VideoShown(local=video.local, direction=video.direction, format=replace(VP8, payload_type=number))
+            codec = replace(VP8, payload_type=number)
+            shown = VideoShown(local=video.local, direction=video.direction, format=codec, bundled=self.bundled)
             video_at = self._video_at(layout)
         offered = Offered(
             local=local,
@@ -177,6 +190,7 @@ class OfferAnswer:
             again=self.agreement is not None,
             video=shown,
             video_at=video_at,
+            mids=self._mids,
         )
         layout = _layout_of(offered, layout)
         text = self._settle(
@@ -206,7 +220,7 @@ class OfferAnswer:
             receive={each.payload_type: each for each in offered.formats},
             sends=direction in (Direction.SENDRECV, Direction.SENDONLY),
             receives=direction in (Direction.SENDRECV, Direction.RECVONLY),
-            video=_answered_video(session, offered),
+            video=_answered_video(session, audio, offered),
         )
         self._remember(codec, dtmf, None if offered.video is None else offered.video.format)
         if offered.video is not None:
@@ -219,7 +233,7 @@ class OfferAnswer:
         session = _parse(text)
         audio = _usable_audio(session)
         codec, dtmf = self._choose(audio)
-        return RemoteOffer(session, audio, _read_remote(audio), codec, dtmf, _read_video(session))
+        return RemoteOffer(session, audio, _read_remote(audio), codec, dtmf, self._read_video(session, audio))
 
     def answer(
         self, offer: RemoteOffer, local: LocalEnd, role: Role, direction: Direction, video: VideoWish | None = None
@@ -232,7 +246,8 @@ class OfferAnswer:
             theirs = offer.video
             cut = answer_direction(theirs.section.direction, video.direction)
             agreed_video = theirs.agree(cut, theirs.codec.payload_type)
-            show = VideoShown(local=video.local, direction=cut, format=replace(theirs.codec, parameters=None))
+            codec = replace(theirs.codec, parameters=None)
+            show = VideoShown(local=video.local, direction=cut, format=codec, bundled=theirs.bundled)
             shown = (theirs.section, show, _setup(video.role or "server"))
         text = self._settle(
             lambda version: write_answer(
@@ -249,6 +264,7 @@ class OfferAnswer:
         )
         self._remember(*formats)
         self._layout = [(each.type, each.protocol, each.formats) for each in offer.session.media]
+        self._mids = tuple(each.mid for each in offer.session.media)
         self._audio_at = next(at for at, each in enumerate(offer.session.media) if each is offer.audio)
         self._offer = self._before_offer = None
         self.agreement = Agreement(
@@ -274,6 +290,16 @@ class OfferAnswer:
         if remote.setup == "passive":
             return "client"
         return "client" if self.flavour == "freeswitch" and not offered_by_us else "server"
+
+    def _read_video(self, session: Session, audio: Media) -> RemoteVideo | None:
+        """The first video section that could be taken. One that is no good is as if it were not there."""
+        found = (
+            _read_video_section(audio, section, bundled=_needs_bundle(session, audio, section))
+            for section in session.media
+        )
+        # FreeSWITCH knows of no bundle: what comes in one it cannot take.
+        taken = (each for each in found if each is not None and not (each.bundled and self.flavour == "freeswitch"))
+        return next(taken, None)
 
     def _video_at(self, layout: Layout) -> int:
         """The m= line of video: the one that was used last, else one that was rejected, else a new one at the end."""
@@ -377,41 +403,54 @@ def _usable_audio(session: Session) -> Media:
     return audio
 
 
-def _answered_video(session: Session, offered: Offered) -> VideoAgreement | None:
-    """The answer to our video: by its place alone (RFC 3264 §6)."""
+def _answered_video(session: Session, audio: Media, offered: Offered) -> VideoAgreement | None:
+    """The answer to our video: by its place alone (RFC 3264 §6), and bundled if and only if we offered it so.
+
+    aiortc's answer names a bundle though none was offered, and has two transports all the same.
+    """
     if offered.video is None or offered.video_at is None or offered.video_at >= len(session.media):
         return None
-    theirs = _read_video_section(session.media[offered.video_at])
-    if theirs is None:
+    section, bundled = session.media[offered.video_at], offered.video.bundled
+    theirs = _read_video_section(audio, section, bundled=bundled)
+    if theirs is None or (bundled and not session.bundles(audio, section)):
         return None
     direction = answer_direction(theirs.section.direction, offered.video.direction)
     return theirs.agree(direction, offered.video.format.payload_type)
 
 
-def _read_video(session: Session) -> RemoteVideo | None:
-    """The first video section that could be taken. One that is no good is as if it were not there."""
-    found = (_read_video_section(section) for section in session.media)
-    return next((video for video in found if video is not None), None)
-
-
-def _read_video_section(section: Media) -> RemoteVideo | None:
-    if section.type != "video" or not section.port:
-        return None
+def _read_video_section(audio: Media, section: Media, *, bundled: bool) -> RemoteVideo | None:
     codec = next((each for each in section.payload_formats if _is_vp8(each)), None)
+    if section.type != "video" or section.rejected or codec is None:
+        return None
     try:
+        if bundled:
+            _check_protocol(section)
+            # On one transport the payload type alone tells what a packet is (RFC 9143 §9.2).
+            told_apart = str(codec.payload_type) not in audio.formats
+            return RemoteVideo(section, _read_remote(audio), codec, bundled=True) if told_apart else None
         _check(section)
-        return None if codec is None else RemoteVideo(section, _read_remote(section), codec)
+        return RemoteVideo(section, _read_remote(section), codec) if section.port else None
     except NegotiationError:
         return None
+
+
+def _needs_bundle(session: Session, audio: Media, section: Media) -> bool:
+    """Whether this section of an offer can be taken on the audio's transport alone: it has no address of its own."""
+    return session.bundles(audio, section) and (section.has("bundle-only") or section.port == audio.port)
 
 
 def _is_vp8(format: PayloadFormat) -> bool:
     return format.name.lower() == "vp8" and format.clock_rate == VP8.clock_rate
 
 
+def _check_protocol(section: Media) -> None:
+    if section.protocol.upper() not in ("UDP/TLS/RTP/SAVPF", "RTP/SAVPF", "UDP/TLS/RTP/SAVP", "RTP/SAVP"):
+        what = f"{section.type[:40]} over {section.protocol[:40]}"
+        raise NegotiationError("unsupported", f"{what} is not supported, only DTLS-SRTP")
+
+
 def _check(audio: Media) -> None:
-    if audio.protocol.upper() not in ("UDP/TLS/RTP/SAVPF", "RTP/SAVPF", "UDP/TLS/RTP/SAVP", "RTP/SAVP"):
-        raise NegotiationError("unsupported", f"audio over {audio.protocol[:40]} is not supported, only DTLS-SRTP")
+    _check_protocol(audio)
     if not audio.rtcp_mux:
         raise NegotiationError("unsupported", "the other side does not take RTCP on the port of RTP (a=rtcp-mux)")
 

@@ -121,6 +121,6 @@ class Pacer:
             for member in members:
                 try:
                     member.tick(number, at)
-                except Exception:
+                except Exception:  # one clock for all sessions: a bug in one must not silence the others
                     logger.exception("a bug: a media session failed on a tick")
         self._task = None

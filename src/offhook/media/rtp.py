@@ -268,10 +268,10 @@ class Reports:
         item = self._ssrc.to_bytes(4, "big") + bytes((1, len(self._cname))) + self._cname
         return report + _packet(_SDES, 1, item + bytes(4 - len(item) % 4))
 
-    def receive(self, data: bytes, now: Now) -> None:
-        """Reports of the far side."""
+    def receive(self, data: bytes, now: Now, remote_ssrc: int | None = None) -> None:
+        """Reports of the far side; where `remote_ssrc` is known, an SR of another stream (of a bundle) is not its."""
         for packet in parse_rtcp(data):
-            if packet.ntp is not None:
+            if packet.ntp is not None and remote_ssrc in (None, packet.ssrc):
                 self._last_sr = ((packet.ntp >> 16) & 0xFFFFFFFF, now.monotonic)
             for block in packet.blocks:
                 if block.ssrc == self._ssrc:

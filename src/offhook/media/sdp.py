@@ -350,6 +350,11 @@ class Session(Section):
         audio = [media for media in self.media if media.type == "audio"]
         return next((media for media in audio if not media.rejected), audio[0] if audio else None)
 
+    def bundles(self, one: Media, other: Media) -> bool:
+        """Whether both may go over one transport: a BUNDLE group names them (RFC 9143 §7)."""
+        groups = [value.split() for value in self.attributes("group")]
+        return any(group[:1] == ["BUNDLE"] and one.mid in group[1:] and other.mid in group[1:] for group in groups)
+
     @property
     def video(self) -> Media | None:
         """The first video section that is not rejected."""

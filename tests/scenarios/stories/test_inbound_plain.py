@@ -24,12 +24,12 @@ async def test_from_a_colleague(alice: Seat, bob: Seat) -> None:
 
 
 async def test_from_the_server_with_a_queue_and_an_id(bob: Seat, server: Any) -> None:
-    if server.name == "asterisk":
-        pytest.skip("cannot: Asterisk adds headers by PJSIP_HEADER in its dialplan alone, and ours there has none")
     await server.originate("1001", {"X-Queue": "sales", "X-Queuetype": "NAME", "X-Call-Id": "crm-42"})
     ringing = await bob.answer()
     assert (ringing["id"], ringing["queueName"], ringing["queueType"]) == ("crm-42", "sales", "NAME")
     await bob.told("dialogState", state="ACTIVE", id="crm-42")
     await bob.hears(bob)  # the echo
     await server.hang_up("1001")
-    await bob.told("dialogState", state="DROPPED", id="crm-42", callEndReason="NORMAL_CLEARING")
+    # Asterisk's Reason has a cause and no text (res/res_pjsip_rfc3326.c)
+    reason = None if server.name == "asterisk" else "NORMAL_CLEARING"
+    await bob.told("dialogState", state="DROPPED", id="crm-42", callEndReason=reason)
