@@ -111,6 +111,12 @@ def write_tone(path: Path, hz: float, seconds: float = 2.0) -> None:
 
 
 @pytest.fixture
+def tone_file() -> Callable[[Path, float], None]:
+    """`write_tone`, for who changes what a microphone says."""
+    return write_tone
+
+
+@pytest.fixture
 async def playwright() -> AsyncIterator[Playwright]:
     if chromium() is None:
         pytest.skip("needs chromium: apt-get install chromium, or set CHROMIUM to one")
@@ -119,21 +125,32 @@ async def playwright() -> AsyncIterator[Playwright]:
         yield playwright
 
 
+async def launch(playwright: Playwright, folder: Path, hz: float, *flags: str) -> Browser:
+    """A process with a tone as its microphone; the tone is a file in that folder."""
+    tone = folder / f"{hz:g}.wav"
+    write_tone(tone, hz)
+    given = [*FLAGS, f"--use-file-for-fake-audio-capture={tone}", *flags]
+    if os.geteuid() == 0:
+        given.append("--no-sandbox")
+    return await playwright.chromium.launch(executable_path=chromium(), args=given)
+
+
+@pytest.fixture(scope="session")
+def launch_browser() -> Callable[..., Awaitable[Browser]]:
+    """`launch`, for who keeps browsers longer than a test."""
+    return launch
+
+
 StartBrowser = Callable[..., Awaitable["Browser"]]
 
 
 @pytest.fixture
 async def start_browser(playwright: Playwright, tmp_path: Path) -> AsyncIterator[StartBrowser]:
-    """Starts a process with a tone as its microphone."""
+    """Starts a process with a tone as its microphone, for a test."""
     async with AsyncExitStack() as stack:
 
         async def start(hz: float, *flags: str) -> Browser:
-            tone = tmp_path / f"{hz:g}.wav"
-            write_tone(tone, hz)
-            given = [*FLAGS, f"--use-file-for-fake-audio-capture={tone}", *flags]
-            if os.geteuid() == 0:
-                given.append("--no-sandbox")
-            browser = await playwright.chromium.launch(executable_path=chromium(), args=given)
+            browser = await launch(playwright, tmp_path, hz, *flags)
             stack.push_async_callback(browser.close)
             return browser
 
@@ -167,13 +184,18 @@ async def _sip(name: str) -> AsyncIterator[tuple[str, Switch | None]]:
         yield os.environ["OFFHOOK_FREESWITCH"], None
 
 
+@pytest.fixture
+def gateway_options(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Settings of the gateway, beside those that all tests share."""
+    return dict(getattr(request.node.get_closest_marker("gateway"), "kwargs", {}))
+
+
 @pytest.fixture(params=["switch", pytest.param("freeswitch", marks=pytest.mark.freeswitch)])
-async def ground(request: pytest.FixtureRequest) -> AsyncIterator[Ground]:
+async def ground(request: pytest.FixtureRequest, gateway_options: dict[str, Any]) -> AsyncIterator[Ground]:
     if request.param == "freeswitch" and "OFFHOOK_FREESWITCH" not in os.environ:
         pytest.skip("needs a real FreeSWITCH: set OFFHOOK_FREESWITCH=ws://HOST:PORT (see tests/scenarios/README.md)")
-    options: dict[str, Any] = getattr(request.node.get_closest_marker("gateway"), "kwargs", {})
     async with _sip(request.param) as (url, switch):
-        given = {"listen": "127.0.0.1:0", "sip": (url,), "domain": "127.0.0.1", "media": "browser"} | options
+        given = {"listen": "127.0.0.1:0", "sip": (url,), "domain": "127.0.0.1", "media": "browser"} | gateway_options
         async with running(Gateway(Config(**given))) as gateway:
             yield Ground(gateway, request.param, switch)
 
@@ -202,7 +224,7 @@ class Seat:
                 window.told = [];
                 window.agent = new offhook.Agent();
                 agent.addEventListener("event", (event) => heard.push(event.detail));
-                for (const name of ["warning", "device", "blocked", "audio"]) {
+                for (const name of ["warning", "device", "blocked", "unblocked", "relay", "audio"]) {
                   const note = (event) => told.push([name, event.detail && JSON.parse(JSON.stringify(event.detail))]);
                   agent.media.addEventListener(name, note);
                 }
@@ -220,6 +242,8 @@ class Seat:
 
     async def until(self, condition: str, *given: Any, timeout: float = 20) -> None:
         """Until a condition of the page holds; `call` and `remote` are of the only call."""
+        from playwright.async_api import TimeoutError as TooLate  # here, for it may be missing
+
         text = f"""(given) => {{
             const call = [...agent.calls.keys()][0];
             const remote = call && agent.media.streams(call) ? agent.media.streams(call).remote : null;
@@ -227,7 +251,7 @@ class Seat:
         }}"""
         try:
             await self.page.wait_for_function(text, arg=list(given), timeout=timeout * 1000, polling=50)
-        except Exception:
+        except TooLate:
             state = await self.page.evaluate(
                 """() => ({
                     heard: heard.slice(-8).map(({event, response}) =>

@@ -76,10 +76,11 @@ export class Connection extends EventTarget {
     return this.#agent?.extension ?? null;
   }
 
-  /** Another token, before the one in use ends. @param {string} token */
+  /** Another token, before the one in use ends; where nobody is logged in, for the next log-in. @param {string} token */
   async renew(token) {
     this.#token = token;
-    if (this.#agent) this.#agent.token = token;
+    if (!this.#agent) return null;
+    this.#agent.token = token;
     return this.command("renewToken", { token });
   }
 
@@ -155,6 +156,11 @@ export class Connection extends EventTarget {
   /** About audio; lost where there is no connection, for it is meaningless later. @param {Record<string, any>} media */
   sendMedia(media) {
     if (this.#socket?.readyState === 1) this.#socket.send(JSON.stringify({ media }));
+  }
+
+  /** For the gateway's log; lost where nobody is connected. @param {{refused: "click to call", origin: string, times: number}} report */
+  report(report) {
+    if (this.#socket?.readyState === 1) this.#socket.send(JSON.stringify({ report }));
   }
 
   /** @param {() => void} [opened] @param {(problem: Error) => void} [failed] */

@@ -7,6 +7,8 @@ import { shownBy } from "./offhook.mjs";
 
 /** Milliseconds for which a lost connection to the gateway is not told: most are back sooner. */
 const OUTAGE_UNTOLD = 3_000;
+/** Milliseconds between two reports of refused clicks: a page that sends many is not to use up what the agent may send. */
+const REPORTED_EVERY = 10_000;
 /** Milliseconds that an Error may wait for the result that says whose it is. */
 const WITHHELD = 50;
 
@@ -27,7 +29,7 @@ const CALL_TYPES = new Set(["audio", "video", "screenshare"]);
  *   `origins`: who may click to call and gets events posted; `config`: the page's `sipConfig`
  */
 
-/** One for a page. Events: `refused` (detail: {origin}), `device`, `blocked`, `warning` as those of `Media`. */
+/** One for a page. Events: `refused` (detail: {origin}); `device`, `blocked`, `unblocked`, `relay`, `warning`, `audio`, `stats` as those of `Media`. */
 export class DropIn extends EventTarget {
   #options;
   #connection;
@@ -39,6 +41,8 @@ export class DropIn extends EventTarget {
   #extension = "";
   #told = false;
   /** @type {number | undefined} */ #outage;
+  #unreported = 0;
+  #reported = -REPORTED_EVERY;
 
   /** @param {Options} options */
   constructor(options) {
@@ -50,7 +54,7 @@ export class DropIn extends EventTarget {
     this.#connection.addEventListener("result", (event) => this.#result(/** @type {CustomEvent} */ (event).detail));
     this.#connection.addEventListener("state", () => this.#state());
     this.media.addEventListener("local", (event) => showLocal(/** @type {CustomEvent} */ (event).detail.stream));
-    for (const name of ["device", "blocked", "warning", "audio", "stats"]) {
+    for (const name of ["device", "blocked", "unblocked", "relay", "warning", "audio", "stats"]) {
       this.media.addEventListener(name, (event) => this.dispatchEvent(new CustomEvent(name, { detail: /** @type {CustomEvent} */ (event).detail })));
     }
     globalThis.addEventListener("message", (event) => this.#clicked(event));
@@ -232,7 +236,7 @@ export class DropIn extends EventTarget {
     if (!(this.#options.post || this.#options.config?.()?.voicePostMessageSending)) return;
     const text = JSON.stringify(event);
     globalThis.postMessage(text, location.origin);
-    const above = globalThis.parent !== globalThis ? globalThis.parent : globalThis.opener;
+    const above = window.parent !== window ? window.parent : window.opener;
     if (above) for (const origin of this.#options.origins) if (origin !== location.origin) above.postMessage(text, origin);
   }
 
@@ -266,11 +270,21 @@ export class DropIn extends EventTarget {
     if (event.origin !== location.origin && !this.#options.origins.includes(event.origin)) {
       console.warn(`offhook: click to call from ${event.origin} refused; data-allow-origin would let it in`);
       this.dispatchEvent(new CustomEvent("refused", { detail: { origin: event.origin } }));
+      this.#report(event.origin);
       return;
     }
     const number = String(asked.calledNumber).slice(0, 128);
     const destination = String(asked.Destination_Number || number).slice(0, 128);
     this.#dial(number, destination, CALL_TYPES.has(asked.callType) ? asked.callType : "audio");
+  }
+
+  /** To the gateway's log. @param {string} origin */
+  #report(origin) {
+    this.#unreported += 1;
+    if (performance.now() < this.#reported + REPORTED_EVERY) return;
+    this.#connection.report({ refused: "click to call", origin: origin.slice(0, 300), times: this.#unreported });
+    this.#reported = performance.now();
+    this.#unreported = 0;
   }
 
   /** @param {string} number @param {string} destination @param {string} type */

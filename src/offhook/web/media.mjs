@@ -10,10 +10,12 @@ export { DeviceFailed };
 
 /**
  * Events:
- * `audio` (detail: {held, reason}): whether this page has the agent's audio; `reason` where it has not;
+ * `audio` (detail: {held, reason, holder}): whether this page has the agent's audio; `reason` where it has not, and `holder`
+ * ({page, since}: its title, and since when in milliseconds of 1970) where another has it;
  * `stats` (detail: {dialogId, figures}), each second; `warning` (detail: {dialogId, code, on, value});
  * `device` (detail: {what, problem} or {devices: true}): one is missing, ended, or the list has changed;
- * `blocked` (the browser plays nothing before a click: call `unblock` in one); `track` (detail: {dialogId, stream, kind});
+ * `blocked` (the browser plays nothing before a click or key; the next one anywhere in the page, or `unblock` in one, brings the
+ * audio), `unblocked` (it plays); `relay` (detail: {dialogId, url, problem}): a TURN server refuses us; `track` (detail: {dialogId, stream, kind});
  * `local` (detail: {dialogId, stream, kind}): what of ours is shown.
  */
 export class Media extends EventTarget {
@@ -28,6 +30,7 @@ export class Media extends EventTarget {
   #video = false;
   #speaker = "";
   #blocked = false;
+  #heal = () => void this.unblock();
   /** @type {{context: AudioContext, analyser: AnalyserNode, track: MediaStreamTrack} | null} */ #meter = null;
 
   /**
@@ -130,7 +133,7 @@ export class Media extends EventTarget {
 
   /** Loudness now, in dBov (-127 is silence): of the microphone (null), or of what is heard in a call. @param {string | null} dialog */
   level(dialog) {
-    if (dialog !== null) return decibel(this.#line(dialog)?.peer.level ?? 0);
+    if (dialog !== null) return this.#line(dialog)?.peer.level ?? -127;
     return this.#meter ? decibel(loudness(this.#meter.analyser)) : -127;
   }
 
@@ -166,14 +169,25 @@ export class Media extends EventTarget {
 
   /** Play what the browser would not before: in a click. */
   async unblock() {
-    this.#blocked = false;
+    const was = this.#blocked;
+    this.#block(false);
     const elements = [...[...this.#lines.values()].map((line) => line.audio), ...(this.#element ? [this.#element] : [])];
     await Promise.all(elements.filter((each) => each.srcObject && each.paused).map((each) => this.#play(each)));
+    if (was && !this.#blocked) this.dispatchEvent(new Event("unblocked"));
+  }
+
+  /** @param {boolean} blocked */
+  #block(blocked) {
+    this.#blocked = blocked;
+    for (const gesture of ["click", "keydown"]) {
+      if (blocked) document.addEventListener(gesture, this.#heal, true);
+      else document.removeEventListener(gesture, this.#heal, true);
+    }
   }
 
   /** @param {boolean} polite */
   #hello(polite) {
-    this.#connection.sendMedia({ hello: { audio: true, video: true, polite, media: [...this.#lines.keys()] } });
+    this.#connection.sendMedia({ hello: { audio: true, video: true, polite, page: document.title.slice(0, 100), media: [...this.#lines.keys()] } });
   }
 
   /** @param {any} said */
@@ -182,7 +196,7 @@ export class Media extends EventTarget {
       this.#ice = this.#given ?? said.hello.ice ?? this.#ice;
       this.#hold(true, null);
     } else if (said.lost !== undefined) {
-      this.#drop(said.lost);
+      this.#drop(said.lost, said.holder ?? null);
     } else if (said.request) {
       this.#request(said);
     }
@@ -228,7 +242,7 @@ export class Media extends EventTarget {
   async #outcome(peer, asked) {
     switch (asked.request) {
       case "createOffer":
-        return { event: "offerCreated", sdp: await peer.offer(asked) };
+        return { event: "offerCreated", sdp: await peer.offer({ ...asked, ice: this.#given ?? asked.ice }) };
       case "createAnswer":
         return { event: "answerCreated", sdp: await peer.answer(asked.sdp, asked) };
       case "applyAnswer":
@@ -242,7 +256,7 @@ export class Media extends EventTarget {
         return { event: "digitsSent" };
       case "getStats": {
         const { codec, packetsSent, packetsReceived, packetsLost, jitterMs, roundTripMs, mos, levelInDb, levelOutDb } = peer.figures ?? (await peer.look()).figures;
-        return { event: "stats", audio: { codec, packetsSent, packetsReceived, packetsLost, jitterMs, roundTripMs, mos, levelInDb, levelOutDb } };
+        return { event: "stats", audio: { codec, packetsSent, packetsReceived, packetsLost, jitterMs, roundTripMs, mos, levelInDb, levelOutDb }, video: peer.video };
       }
       default:
         throw new MediaFailed("unsupported", `This page does not know ${asked.request}.`);
@@ -261,6 +275,11 @@ export class Media extends EventTarget {
       this.#hear(line);
     });
     peer.addEventListener("lost", (event) => this.#say({ event: "lost", media, detail: /** @type {CustomEvent} */ (event).detail }));
+    peer.addEventListener("relay", (event) => {
+      const { url, problem } = /** @type {CustomEvent} */ (event).detail;
+      console.warn(`offhook: ${problem}`);
+      this.dispatchEvent(new CustomEvent("relay", { detail: { dialogId: line.dialog, url, problem } }));
+    });
     peer.addEventListener("track", (event) => {
       this.#hear(line);
       this.dispatchEvent(new CustomEvent("track", { detail: { dialogId: line.dialog, stream: peer.remote, kind: /** @type {CustomEvent} */ (event).detail.kind } }));
@@ -286,7 +305,7 @@ export class Media extends EventTarget {
       await element.play();
     } catch (problem) {
       if (problem instanceof DOMException && problem.name === "NotAllowedError" && !this.#blocked) {
-        this.#blocked = true;
+        this.#block(true);
         this.dispatchEvent(new Event("blocked"));
       }
     }
@@ -362,16 +381,16 @@ export class Media extends EventTarget {
     if (!this.#lines.size) this.#video = false;
   }
 
-  /** @param {string} reason */
-  #drop(reason) {
+  /** @param {string} reason @param {{page: string, since: number} | null} [holder] */
+  #drop(reason, holder = null) {
     for (const [media, line] of [...this.#lines]) this.#close(media, line);
-    this.#hold(false, reason);
+    this.#hold(false, reason, holder);
   }
 
-  /** @param {boolean} held @param {string | null} reason */
-  #hold(held, reason) {
+  /** @param {boolean} held @param {string | null} reason @param {{page: string, since: number} | null} [holder] */
+  #hold(held, reason, holder = null) {
     this.#held = held;
-    this.dispatchEvent(new CustomEvent("audio", { detail: { held, reason } }));
+    this.dispatchEvent(new CustomEvent("audio", { detail: { held, reason, holder } }));
   }
 
   /** @param {Record<string, any>} said */

@@ -1,11 +1,18 @@
-// Offhook in a page: `Agent` for new code, and its parts. Types of all messages: docs/reference/offhook.d.ts.
+// Offhook in a page: `Agent` for new code, and its parts. `import("offhook")` in comments is docs/reference/offhook.d.ts, the
+// types of all messages; tests/web/types checks this file against them.
 
 import { CommandFailed, Connection } from "./connection.mjs";
 import { DeviceFailed, Media } from "./media.mjs";
 
 export { CommandFailed, Connection, DeviceFailed, Media };
 
-/** @typedef {"audio" | "video" | "screenshare" | "onlyviewscreenshare"} CallType */
+/**
+ * @typedef {"audio" | "video" | "screenshare" | "onlyviewscreenshare"} CallType
+ * @typedef {import("offhook").Command} Command
+ * @typedef {import("offhook").Message} Message
+ * @typedef {import("offhook").Dialog} Dialog
+ * @typedef {import("./connection.mjs").CommandResult} CommandResult
+ */
 
 /** What of this page a call type needs. @param {string | undefined} type @returns {"camera" | "screen" | null} */
 export function shownBy(type) {
@@ -23,11 +30,11 @@ export function gatewayOf(/** @type {string | URL} */ script) {
  * An agent of this page. Every method that speaks or listens may be called in a click: devices are asked for first, then
  * the command is given. Rejects with `CommandFailed` or `DeviceFailed`.
  *
- * Events: `call` (detail: the dialog, each time it changes), `event` (detail: every message of the gateway), `state`
+ * Events: `call` (detail: the `Dialog`, each time it changes), `event` (detail: every `Message` of the gateway), `state`
  * (detail: of the connection); those of the media are at `media`.
  */
 export class Agent extends EventTarget {
-  /** @type {Map<string, any>} */ #calls = new Map();
+  /** @type {Map<string, Dialog>} */ #calls = new Map();
 
   /** @param {{url?: string, token?: string, audioElement?: HTMLMediaElement | null, polite?: boolean}} [options] */
   constructor({ url = gatewayOf(import.meta.url), token, audioElement, polite } = {}) {
@@ -38,7 +45,7 @@ export class Agent extends EventTarget {
     this.connection.addEventListener("state", (event) => this.dispatchEvent(new CustomEvent("state", { detail: /** @type {CustomEvent} */ (event).detail })));
   }
 
-  /** Live calls by their dialog id. @returns {ReadonlyMap<string, any>} */
+  /** Live calls by their dialog id. @returns {ReadonlyMap<string, Dialog>} */
   get calls() {
     return this.#calls;
   }
@@ -130,17 +137,19 @@ export class Agent extends EventTarget {
     return result;
   }
 
-  /** Any command of the contract. @param {string} action @param {Record<string, any>} [parameter] */
+  /**
+   * Any command of the contract.
+   * @template {Command["action"]} A
+   * @param {A} action @param {import("offhook").CommandOf<A>["parameter"]} [parameter] @returns {Promise<CommandResult>}
+   */
   command(action, parameter) {
-    return this.connection.command(action, parameter);
+    return this.connection.command(action, parameter ?? {});
   }
 
-  /** @param {any} message */
+  /** @param {Message} message */
   #receive(message) {
-    const dialogs = message.event === "snapshot" ? message.response.dialogs : [message.response?.dialog];
     if (message.event === "snapshot") this.#calls.clear();
-    for (const dialog of dialogs) {
-      if (!dialog?.state) continue;
+    for (const dialog of dialogsOf(message)) {
       if (dialog.state === "DROPPED") this.#calls.delete(dialog.id);
       else this.#calls.set(dialog.id, dialog);
       this.dispatchEvent(new CustomEvent("call", { detail: dialog }));
@@ -148,4 +157,11 @@ export class Agent extends EventTarget {
     if (message.event === "agentInfo" && message.response.state === "LOGOUT") this.#calls.clear();
     this.dispatchEvent(new CustomEvent("event", { detail: message }));
   }
+}
+
+/** The dialogs that a message tells of. @param {Message} message @returns {readonly Dialog[]} */
+function dialogsOf(message) {
+  if (message.event === "snapshot") return message.response.dialogs;
+  const dialog = "response" in message && "dialog" in message.response ? message.response.dialog : null;
+  return dialog && "state" in dialog ? [dialog] : [];
 }

@@ -1,16 +1,18 @@
 // One call's RTCPeerConnection: offers and answers as the gateway asks for them, whole (no trickle), and what is sent.
 
 import { DeviceFailed } from "./devices.mjs";
-import { read, Watch } from "./quality.mjs";
+import { decibel, read, Watch } from "./quality.mjs";
 
 /** Milliseconds from the first usable candidate until those that there are have to do. */
 const GATHERING_AFTER_FIRST = 500;
 const GATHERING_AT_MOST = 4_000;
+/** What a TURN server says that will not have us (RFC 8656 §19, RFC 8489 §14.8); others are of the network. */
+const REFUSALS = new Set([400, 401, 403, 437, 438, 441, 442, 486, 508]);
 
 /**
  * @typedef {"sendrecv" | "sendonly" | "recvonly" | "inactive"} Direction
- * @typedef {{direction: Direction, video: Direction | null, kind: "camera" | "screen", muted: boolean, layout?: string[]}} Wish
  * @typedef {{servers: RTCIceServer[], policy: RTCIceTransportPolicy}} Ice
+ * @typedef {{direction: Direction, video: Direction | null, kind: "camera" | "screen", muted: boolean, layout?: string[], ice?: Ice}} Wish
  */
 
 /** A request that could not be done; `code` is one of the engine's. */
@@ -47,7 +49,10 @@ export function withoutLocalNames(sdp) {
   return sdp.replace(/^a=candidate:[^\r\n]* [^\s]+\.local [^\r\n]*\r?\n/gm, "");
 }
 
-/** Events: `connected`, `lost` (detail: why), `track` (detail: the remote stream), `asking` (a person is asked). */
+/**
+ * Events: `connected`, `lost` (detail: why), `track` (detail: the remote stream), `asking` (a person is asked), `relay`
+ * (detail: {url, problem}: a TURN server refuses us).
+ */
 export class Peer extends EventTarget {
   #pc;
   #devices;
@@ -58,6 +63,7 @@ export class Peer extends EventTarget {
   #answer = "";
   #up = false;
   #closed = false;
+  /** @type {Map<string, string>} */ #refused = new Map();
   /** @type {import("./quality.mjs").Counts | null} */ #counts = null;
   #watch = new Watch();
   /** @type {import("./quality.mjs").Figures | null} */ figures = null;
@@ -70,12 +76,13 @@ export class Peer extends EventTarget {
     super();
     this.#devices = devices;
     this.#policy = ice.policy;
-    this.#pc = new RTCPeerConnection({ iceServers: ice.servers, iceTransportPolicy: ice.policy, bundlePolicy: "balanced", rtcpMuxPolicy: "require" });
+    this.#pc = new RTCPeerConnection(configuration(ice));
     this.#pc.ontrack = ({ track }) => {
       this.remote.addTrack(track);
       this.dispatchEvent(new CustomEvent("track", { detail: track }));
     };
     this.#pc.onconnectionstatechange = () => this.#changed();
+    this.#pc.onicecandidateerror = (event) => this.#candidateFailed(event);
   }
 
   get connection() {
@@ -95,6 +102,13 @@ export class Peer extends EventTarget {
     return this.#of("audio")?.currentDirection ?? null;
   }
 
+  /** Numbers of the video as the gateway wants them, where there is or was some. */
+  get video() {
+    const seen = this.figures?.video;
+    const direction = this.#of("video")?.currentDirection;
+    return seen ? { ...seen, direction: direction === "stopped" || !direction ? "inactive" : direction, connected: this.#up } : null;
+  }
+
   /** @param {Wish} wish @returns {Promise<string>} */
   async offer(wish) {
     if (this.#pc.signalingState === "have-local-offer") await this.#pc.setLocalDescription({ type: "rollback" });
@@ -106,6 +120,7 @@ export class Peer extends EventTarget {
     if (wish.video && !this.#of("video")) this.#pc.addTransceiver("video", { direction: wish.video });
     await this.#arrange(wish, wish.direction, wish.video ?? "inactive");
     const broken = ["failed", "disconnected"].includes(this.#pc.iceConnectionState);
+    if (broken && wish.ice) this.#pc.setConfiguration(configuration(wish.ice)); // the passwords of before may have ended
     await this.#pc.setLocalDescription(await this.#pc.createOffer({ iceRestart: broken }));
     return this.#described();
   }
@@ -192,9 +207,10 @@ export class Peer extends EventTarget {
     return { figures, warnings: this.#watch.look(figures, counts, before, path) };
   }
 
-  /** Loudness of the other side at this moment, 0 to 1. */
+  /** Loudness of the other side in dBov: of this moment where its packets say so (RFC 6464), else of the last second. */
   get level() {
-    return this.#of("audio")?.receiver.getSynchronousSources?.()[0]?.audioLevel ?? 0;
+    const said = this.#of("audio")?.receiver.getSynchronizationSources()[0]?.audioLevel;
+    return said === undefined ? (this.figures?.levelInDb ?? -127) : decibel(said);
   }
 
   close() {
@@ -206,7 +222,7 @@ export class Peer extends EventTarget {
 
   /** @param {"audio" | "video"} kind */
   #of(kind) {
-    return this.#pc.getTransceivers().find((each) => each.receiver.track.kind === kind && !each.stopped && each.direction !== "stopped");
+    return this.#pc.getTransceivers().find((each) => each.receiver.track.kind === kind && each.direction !== "stopped");
   }
 
   #remember() {
@@ -275,6 +291,7 @@ export class Peer extends EventTarget {
     const sdp = this.#pc.localDescription?.sdp;
     if (!sdp) throw new MediaFailed("closed", "The call is over.");
     const clean = withoutLocalNames(sdp);
+    if (this.#policy === "relay" && !/^a=candidate:/m.test(clean)) throw new MediaFailed("no-relay", this.#noRelay());
     // Rather names that may lead nowhere than nothing at all.
     return /^a=candidate:/m.test(clean) ? clean : sdp;
   }
@@ -309,6 +326,21 @@ export class Peer extends EventTarget {
     });
   }
 
+  /** @param {RTCPeerConnectionIceErrorEvent} event */
+  #candidateFailed({ url, errorCode, errorText }) {
+    if (!url.startsWith("turn") || !REFUSALS.has(errorCode) || this.#refused.has(url)) return;
+    const said = `${errorCode} ${errorText}`.trim();
+    const problem = `The audio relay ${url} refused this page (${said}). Tell who runs the gateway: its turn_secret is not the relay's, or a clock is wrong, or the relay is full.`;
+    this.#refused.set(url, problem);
+    this.dispatchEvent(new CustomEvent("relay", { detail: { url, problem } }));
+  }
+
+  /** Why there is nothing to offer where all must go by a relay. */
+  #noRelay() {
+    const [refusal] = this.#refused.values();
+    return refusal ?? "No audio relay (TURN server) answers, and the audio may go no other way. This network may not let it through: tell who runs the gateway.";
+  }
+
   #changed() {
     const state = this.#pc.connectionState;
     if (state === "connected" && !this.#up) {
@@ -319,6 +351,11 @@ export class Peer extends EventTarget {
       this.dispatchEvent(new CustomEvent("lost", { detail: "The audio path failed: no packets get through." }));
     }
   }
+}
+
+/** @param {Ice} ice @returns {RTCConfiguration} */
+function configuration({ servers, policy }) {
+  return { iceServers: servers, iceTransportPolicy: policy, bundlePolicy: "balanced", rtcpMuxPolicy: "require" };
 }
 
 /** @param {string} sdp */

@@ -4,7 +4,10 @@
  * @typedef {{codec: string | null, packetsSent: number | null, packetsReceived: number | null, packetsLost: number | null,
  *   jitterMs: number | null, roundTripMs: number | null, mos: number | null, levelInDb: number | null,
  *   levelOutDb: number | null, lossPercent: number | null, framesReceived: number | null, framesSent: number | null,
- *   delayMs: number | null}} Figures
+ *   delayMs: number | null, path: "host" | "srflx" | "prflx" | "relay" | null, video: Picture | null}} Figures
+ * @typedef {{codec: string, framesSent: number, keyFramesSent: number, framesReceived: number, framesDropped: number,
+ *   freezes: number, frozenMs: number, packetsSent: number, packetsReceived: number, packetsLost: number,
+ *   keyFramesAsked: number, width: number | null, height: number | null}} Picture
  * @typedef {"mos" | "loss" | "jitter" | "round-trip" | "silence-in" | "silence-out"} Warning
  * @typedef {{received: number, lost: number, concealed: number, samples: number, energyIn: number, delay: number,
  *   emitted: number, energyOut: number}} Counts
@@ -83,8 +86,38 @@ export function read(report, before) {
     delayMs: before ? delay * 1000 : null,
     framesReceived: find("inbound-rtp", "video")?.framesDecoded ?? null,
     framesSent: find("outbound-rtp", "video")?.framesEncoded ?? null,
+    path: pathOf(rows),
+    video: picture(rows, find("inbound-rtp", "video"), find("outbound-rtp", "video")),
   };
   return { figures, counts };
+}
+
+/** By which kind of candidate of ours the media goes. @param {any[]} rows @returns {Figures["path"]} */
+function pathOf(rows) {
+  const byId = (/** @type {string | undefined} */ id) => rows.find((row) => row.id === id);
+  const pair = byId(rows.find((row) => row.type === "transport" && row.selectedCandidatePairId)?.selectedCandidatePairId);
+  return byId(pair?.localCandidateId)?.candidateType ?? null;
+}
+
+/** Of the video, where there is or was some; width and height are of what is received. @param {any[]} rows @param {any} inbound @param {any} outbound @returns {Picture | null} */
+function picture(rows, inbound, outbound) {
+  if (!inbound && !outbound) return null;
+  const codec = rows.find((row) => row.id === (inbound?.codecId ?? outbound?.codecId));
+  return {
+    codec: codec ? String(codec.mimeType).split("/")[1].toUpperCase() : "",
+    framesSent: outbound?.framesEncoded ?? 0,
+    keyFramesSent: outbound?.keyFramesEncoded ?? 0,
+    framesReceived: inbound?.framesDecoded ?? 0,
+    framesDropped: inbound?.framesDropped ?? 0,
+    freezes: inbound?.freezeCount ?? 0,
+    frozenMs: Math.round(1000 * (inbound?.totalFreezesDuration ?? 0)),
+    packetsSent: outbound?.packetsSent ?? 0,
+    packetsReceived: inbound?.packetsReceived ?? 0,
+    packetsLost: Math.max(0, inbound?.packetsLost ?? 0),
+    keyFramesAsked: inbound?.pliCount ?? 0,
+    width: inbound?.frameWidth ?? null,
+    height: inbound?.frameHeight ?? null,
+  };
 }
 
 /** Which warnings hold for a call, told as they come and go. A value must be bad for three seconds, or good for three. */

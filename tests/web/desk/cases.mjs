@@ -9,8 +9,8 @@ function equal(found, wanted) {
 }
 
 const load = async (base) => {
-  const [state, intents, text, keys] = await Promise.all(["state", "intents", "text", "keys"].map((name) => import(`${base}${name}.mjs`)));
-  return { ...state, ...intents, ...text, ...keys };
+  const names = ["model", "dialogs", "quality", "state", "intents", "frame", "text", "keys"];
+  return Object.assign({}, ...(await Promise.all(names.map((name) => import(`${base}${name}.mjs`)))));
 };
 
 function dialogOf(id, state = "ACTIVE", more = {}) {
@@ -152,6 +152,41 @@ export const cases = {
     const state = play(desk, heard("dialogState", dialogOf("a")));
     equal(desk.commands(state, { do: "transfer", number: "10 02" })[0].parameter, { dialogId: "a", numberToTransfer: "1002" });
     equal(desk.commands(state, { do: "consult", number: "800", queue: "sales" })[0].parameter, { dialogId: "a", numberToTransfer: "800", queue: "sales", queueType: "NAME" });
+  },
+  "a call is made with video or screen, and called back": (desk) => {
+    const state = play(desk);
+    const sent = (intent) => desk.commands(state, { do: "dial", number: "1001", ...intent }).map(({ action, parameter }) => [action, parameter.callType]);
+    equal([sent({}), sent({ media: "video" }), sent({ media: "screenshare" }), sent({ back: true })], [[["makeCall", "audio"]], [["makeCall", "video"]], [["makeCall", "screenshare"]], [["makeOBCall", "audio"]]]);
+    equal(desk.commands(state, { do: "look" }), [{ action: "getState", parameter: {} }]);
+  },
+  "details are changed of calls of one's own": (desk) => {
+    const variables = { callVariable3: "gold" };
+    const sent = (state) => desk.commands(state, { do: "describe", call: "a", variables }).map(({ action, parameter }) => [action, parameter]);
+    equal(sent(play(desk, heard("dialogState", dialogOf("a")))), [["updateCallVariableData", { dialogId: "a", callVariables: variables }]]);
+    equal(sent(play(desk, heard("dialogState", dialogOf("a", "ACTIVE", { callType: "MONITORING" })))), []);
+    equal(sent(play(desk, heard("newInboundCall", dialogOf("a", "ALERTING")))), []);
+    equal(desk.commands(play(desk, heard("dialogState", dialogOf("a"))), { do: "describe", call: "a", variables: {} }), []);
+  },
+  "what the page above asks for": (desk) => {
+    const click = { SourceType: "CTI", calledNumber: "1001", Destination_Number: "+49 (89) 12", callType: "video" };
+    equal(desk.askedBy(click), { call: "+498912", media: "video" });
+    equal(desk.askedBy({ SourceType: "CTI", calledNumber: "1001", callType: "fax" }), { call: "1001", media: "audio" });
+    equal(desk.askedBy({ token: "a.b.c" }), { token: "a.b.c" });
+    equal([null, 3, "x", [], {}, { SourceType: "CTI" }, { calledNumber: "1" }, { token: 3 }, { token: "" }].map(desk.askedBy), Array(9).fill(null));
+  },
+  "a call that is over can be taken away, one that is not cannot": (desk) => {
+    const active = play(desk, heard("dialogState", dialogOf("a")));
+    equal(desk.reduce(active, { type: "dismissCall", call: "a" }).calls.length, 1);
+    const ended = desk.reduce(active, heard("dialogState", dialogOf("a", "DROPPED")));
+    equal([ended.calls.length, desk.reduce(ended, { type: "dismissCall", call: "a" }).calls.length], [1, 0]);
+  },
+  "the end of a log-in is told, goes away when it is renewed, and logs out when it comes": (desk) => {
+    const warned = play(desk, { type: "message", now: NOW, message: { event: "tokenExpiring", response: { seconds: 60 } } });
+    equal(warned.notices.map((each) => each.key), ["notice.tokenExpiring"]);
+    const renewed = desk.reduce(warned, { type: "renewed" });
+    equal([renewed.notices, renewed.said.at(-1).key], [[], "say.renewed"]);
+    const over = desk.reduce(warned, error({ code: "token-expired" }));
+    equal([over.agent, over.login.code], [null, "token-expired"]);
   },
   "video of both sides is kept apart": (desk) => {
     const told = (eventRequest, status = "success") => ({ type: "message", now: NOW, message: { event: "mediaConversion", status, dialog: { id: "a", eventRequest, stream: "video", streamStatus: "on" } } });

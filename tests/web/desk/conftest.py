@@ -38,6 +38,9 @@ FLAGS = [
     "--autoplay-policy=no-user-gesture-required",
 ]
 SUPERVISOR = "1009"
+TONES = {"1000": 850, "1001": 1150, "1002": 1450, "1003": 1750, "1009": 2050}
+"""Hz of each agent's voice, where agents have voices."""
+EARS = f"window.tones = {sorted(TONES.values())};\n{(HERE / 'ears.js').read_text(encoding='utf-8')}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -66,8 +69,10 @@ class Desk:
     page: Page
     url: str
     problems: list[str] = field(default_factory=list)
+    extension: str = ""
 
     async def login(self, extension: str, password: str = SAMPLE_PASSWORD) -> Desk:
+        self.extension = extension
         await self.page.goto(self.url)
         await self.page.get_by_label("Extension", exact=True).fill(extension)
         await self.page.get_by_label("Password").fill(password)
@@ -88,6 +93,44 @@ class Desk:
     async def press(self, card: Locator, name: str) -> None:
         await card.get_by_role("group").get_by_role("button", name=name, exact=True).click()
 
+    async def tab(self, name: str) -> Locator:
+        """The panel of that tab."""
+        await self.page.get_by_role("tab", name=name).click()
+        return self.page.get_by_role("tabpanel")
+
+    async def until(self, condition: str, seconds: float = 10.0) -> None:
+        """Until a condition holds in the page. It is looked at there: its policy lets nobody evaluate texts later."""
+        waiting = f"""(seconds) => new Promise((done, fail) => {{
+            const end = Date.now() + seconds * 1000;
+            const look = () => {{
+                if ({condition}) done();
+                else if (Date.now() > end) fail(new Error("not so"));
+                else requestAnimationFrame(look);
+            }};
+            look();
+        }})"""
+        await self.page.evaluate(waiting, seconds)
+
+    async def hears(self, *others: Desk, seconds: float = 15.0) -> None:
+        """Until exactly the voices of these are heard, measured in the page."""
+        wanted = sorted(TONES[other.extension] for other in others)
+        heard = await self.page.evaluate("([tones, seconds]) => ears.hear(tones, seconds)", [wanted, seconds])
+        assert not heard, f"{self.extension} does not hear {wanted} Hz and no other, but {heard}"
+
+    async def keeps_hearing(self, *others: Desk, seconds: float) -> None:
+        """The same for so long."""
+        await self.hears(*others)
+        wanted = sorted(TONES[other.extension] for other in others)
+        heard = await self.page.evaluate("([tones, seconds]) => ears.keep(tones, seconds)", [wanted, seconds])
+        assert not heard, f"{self.extension} does not go on hearing {wanted} Hz and no other, but {heard}"
+
+    async def sees(self, label: str, frames: int = 10, seconds: float = 15.0) -> None:
+        """Until so many more frames were shown in the picture with that label."""
+        moving = await self.page.evaluate(
+            "([label, frames, seconds]) => frames_of(label, frames, seconds)", [label, frames, seconds]
+        )
+        assert moving, f"{self.extension}: {label!r} does not move"
+
     async def said(self, text: str) -> None:
         """A live region says it."""
         await self.page.locator("#polite, #urgent").get_by_text(re.compile(text)).first.wait_for(state="attached")
@@ -97,7 +140,8 @@ class Desk:
 class Stage:
     """Switch, gateway and the desks that were opened."""
 
-    switch: Switch
+    switch: Switch | None
+    """None: a server of its own."""
     gateway: Gateway
     browser: Browser
     desks: list[Desk] = field(default_factory=list)
@@ -107,9 +151,9 @@ class Stage:
     def url(self) -> str:
         return self.gateway.health_url.removesuffix("healthz") + "desk/"
 
-    async def open(self, **options: Any) -> Desk:
+    async def open(self, browser: Browser | None = None, **options: Any) -> Desk:
         """A desk in a browser profile of its own, nobody logged in."""
-        context = await self.browser.new_context(
+        context = await (browser or self.browser).new_context(
             **{"viewport": {"width": 1280, "height": 800}, "locale": "en"} | options
         )
         context.set_default_timeout(8000)
@@ -127,6 +171,16 @@ class Stage:
 
     async def desk(self, extension: str, **options: Any) -> Desk:
         return await (await self.open(**options)).login(extension)
+
+    async def speaking(self, browser: Browser, extension: str) -> Desk:
+        """A desk whose microphone is that browser's tone, and whose ears are measured; logged in."""
+        desk = await self.open(browser, permissions=["microphone", "camera"])
+        await desk.page.add_init_script(EARS)
+        # A steady tone is noise to a filter: who tests it turns the filter off, by the desk's own setting.
+        await desk.page.add_init_script("localStorage.setItem('offhook.desk', JSON.stringify({ processing: false }))")
+        await desk.login(extension)
+        await desk.until("navigator.mediaDevices && document.querySelector('[data-audio=here]')")
+        return desk
 
     def problems(self) -> list[str]:
         return [problem for desk in self.desks for problem in desk.problems]
@@ -151,6 +205,18 @@ async def _staged(browser: Browser, **options: Any) -> AsyncIterator[Stage]:
                 await stage.close()
     finally:
         await switch.stop()
+
+
+@pytest.fixture(scope="session")
+def tones() -> dict[str, int]:
+    """`TONES`."""
+    return TONES
+
+
+@pytest.fixture(scope="session")
+def stage_of() -> type[Stage]:
+    """`Stage`, for who has a gateway already."""
+    return Stage
 
 
 @pytest.fixture

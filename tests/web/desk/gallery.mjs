@@ -49,7 +49,16 @@ const LOUD = "\u202e<script>alert(1)</script><img src=x onerror=alert(2)>" + "\u
 export const SCENES = {
   login: [{ type: "connection", state: "open" }],
   "login-refused": [{ type: "connection", state: "open" }, { type: "login", change: { code: "credentials-refused", extension: "1000" } }],
+  "login-expired": [{ type: "connection", state: "closed" }, { type: "login", change: { code: "token-expired", extension: "1000" } }],
   idle: LOGIN,
+  "idle-browser": [...LOGIN, BROWSER, ...HISTORY.slice(0, 4), { type: "ui", change: { number: "08912345678" } }],
+  "audio-denied": [...LOGIN, { type: "media", change: { kind: "browser", denied: true } }],
+  "audio-elsewhere": [...LOGIN, BROWSER, { type: "media", change: { elsewhere: true } }, { type: "notice", notice: { level: "warning", key: "notice.audioLost" } }],
+  "token-ending": [...LOGIN, active, { type: "message", now: AT, message: { event: "tokenExpiring", response: { seconds: 60 } } }, { type: "notice", notice: { level: "info", key: "notice.looked", values: { count: 1 } } }],
+  "ringing-video": [...LOGIN, BROWSER, event("newInboundCall", dialogOf("a", { state: "ALERTING", mediaType: "video" }))],
+  "ringing-screen": [...LOGIN, BROWSER, event("newInboundCall", dialogOf("a", { state: "ALERTING", mediaType: "screenshare", queueName: "support" }))],
+  pictures: [...LOGIN, BROWSER, active, STATS, { type: "call", call: "a", change: { sends: { video: true, screenshare: false }, receives: { video: true, screenshare: false } } }],
+  details: [...LOGIN, BROWSER, active, STATS, { type: "panel", call: "a", panel: { name: "details", values: { callVariable1: "Contract 4711-22, platinum" } } }],
   "idle-number": [...LOGIN, ...HISTORY, { type: "tick", now: AT + 60_000 }, { type: "ui", change: { number: "08912345678" } }],
   ringing: [...LOGIN, BROWSER, ringing],
   "ringing-two": [...LOGIN, active, event("newInboundCall", dialogOf("b", { state: "ALERTING", fromAddress: "+442071838750", queueName: "sales" }))],
@@ -82,10 +91,23 @@ export const SCENES = {
 };
 export const names = Object.keys(SCENES);
 
+/** Something that moves, in place of a camera. */
+function picture(colour, size) {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [640, 360];
+  const pen = canvas.getContext("2d");
+  pen.fillStyle = colour;
+  pen.fillRect(0, 0, 640, 360);
+  pen.fillStyle = "#e9c46a";
+  pen.arc(320, 180, 30 * size, 0, 7);
+  pen.fill();
+  return canvas.captureStream(5);
+}
+
 /** @param {string} base the address of the desk's folder */
 export async function show(base, name, { language = "en", theme = "light" } = {}) {
-  const [{ initial, reduce }, { Messages }, { page }, { patch }, en, own] = await Promise.all([
-    import(`${base}state.mjs`), import(`${base}text.mjs`), import(`${base}views/page.mjs`), import(`${base}vdom.mjs`),
+  const [{ initial }, { reduce }, { Messages }, { page }, { patch }, en, own] = await Promise.all([
+    import(`${base}model.mjs`), import(`${base}state.mjs`), import(`${base}text.mjs`), import(`${base}views/page.mjs`), import(`${base}vdom.mjs`),
     fetch(`${base}messages/en.json`).then((got) => got.json()), fetch(`${base}messages/${language}.json`).then((got) => got.json()),
   ]);
   const messages = new Messages(en, own);
@@ -102,7 +124,7 @@ export async function show(base, name, { language = "en", theme = "light" } = {}
     document.body.prepend(host);
   }
   host.replaceChildren();
-  const tools = { password: () => "", languages: [{ id: "en", label: "English" }, { id: "ar", label: "العربية" }], meter: (element) => { element.value = -22; }, streams: () => null };
+  const tools = { password: () => "", languages: [{ id: "en", label: "English" }, { id: "ar", label: "العربية" }], meter: (element) => { element.value = -22; }, streams: () => (name === "pictures" ? { remote: picture("#264653", 5), local: picture("#2a9d8f", 3) } : null) };
   const sent = (globalThis.sent = []);
   patch(host, page({ state, messages, send: (input) => sent.push(input), act: (intent) => sent.push(intent), tools }));
   scrollTo(0, 0);

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +24,6 @@ async def sounding(browser: Browser, staged: Any) -> AsyncIterator[Stage]:
         assert stage.problems() == []
 
 
-async def until(desk: Any, condition: str) -> None:
-    """Until a condition holds in the page; asked from here, for the page's policy lets nobody evaluate texts in it."""
-    async with asyncio.timeout(10):
-        while not await desk.page.evaluate(condition):
-            await asyncio.sleep(0.05)
-
-
 async def test_a_call_with_audio_is_measured(sounding: Stage) -> None:
     alice = await sounding.desk("1000", permissions=["microphone", "camera"])
     bob = await sounding.desk("1001", permissions=["microphone", "camera"])
@@ -39,7 +31,7 @@ async def test_a_call_with_audio_is_measured(sounding: Stage) -> None:
         await desk.page.get_by_role("tab", name="Settings").click()
         await expect(desk.page.get_by_label("Microphone", exact=True)).to_be_visible()
     # Chromium's own microphone beeps once a second.
-    await until(bob, "document.getElementById('level').value > -50")
+    await bob.until("document.getElementById('level').value > -50")
     await alice.page.get_by_role("tab", name="Dial").click()
     await alice.dial("1001")
     await bob.press(bob.card("1000", "ringing"), "Answer")

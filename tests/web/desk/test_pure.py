@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +21,22 @@ CASES = re.findall(r'^  "(.+?)": \(desk\)', (HERE / "cases.mjs").read_text(encod
 OWN_CODES = ("not-connected", "connection-lost", "resume-failed", "closed", "internal")
 """What connection.mjs says itself."""
 FORMS = re.compile(r"\.(zero|one|two|few|many|other)$")
+LANGUAGES = sorted(path.stem for path in (DESK / "messages").glob("*.json"))
+
+
+def path_of(language: str) -> Path:
+    return DESK / "messages" / f"{language}.json"
 
 
 def messages(language: str) -> dict[str, str]:
-    found: dict[str, str] = json.loads((DESK / "messages" / f"{language}.json").read_text(encoding="utf-8"))
+    found: dict[str, str] = json.loads(path_of(language).read_text(encoding="utf-8"))
     return found
+
+
+def base(key: str) -> str:
+    """The key of English that a plural form belongs to; any other key as it is: `error.other` is no form of `error`."""
+    counted = FORMS.sub("", key)
+    return counted if counted in messages("en") else key
 
 
 def sources() -> str:
@@ -56,14 +68,44 @@ def test_every_message_that_a_view_names_is_there() -> None:
     assert sorted(key for key in named if key not in english) == []
 
 
-def test_other_languages_translate_what_there_is() -> None:
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_language_has_the_keys_of_english_each_once_and_in_its_order(language: str) -> None:
+    """A key of which a language has plural forms (`key.one`, `key.few`, ...) counts as that key."""
+    pairs: list[tuple[str, str]] = json.loads(path_of(language).read_text(encoding="utf-8"), object_pairs_hook=list)
+    keys = [key for key, _ in pairs]
+    assert sorted(key for key, times in Counter(keys).items() if times > 1) == []
+    own, english = ([*dict.fromkeys(base(key) for key in found)] for found in (keys, messages("en")))
+    assert {"missing": sorted({*english} - {*own}), "too much": sorted({*own} - {*english})} == {
+        "missing": [],
+        "too much": [],
+    }
+    assert own == english
+
+
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_a_message_with_plural_forms_has_all_of_its_language(blank: Page, language: str) -> None:
+    """The forms are those by which text.mjs chooses; where one lacks, the key itself stands for `other`."""
+    categories: list[str] = await blank.evaluate(
+        "(language) => new Intl.PluralRules(language).resolvedOptions().pluralCategories", language
+    )
+    own = messages(language)
+    counted = {base(key) for found in (own, messages("en")) for key in found if base(key) != key}
+    assert {"calls.count", "notice.looked"} <= counted
+    for key in sorted(counted):
+        forms = {name for name in own if name.startswith(f"{key}.") and base(name) == key}
+        needed = {f"{key}.{category}" for category in categories}
+        assert forms | ({f"{key}.other"} if key in own else set()) == needed, key
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_message_has_the_places_that_english_fills(language: str) -> None:
+    """None left out, none that stays unfilled; a form for one number alone may say it in words."""
     english = messages("en")
-    for path in (DESK / "messages").glob("*.json"):
-        own = messages(path.stem)
-        assert [key for key in own if key not in english and FORMS.sub("", key) not in english] == []
-        for key, text in own.items():
-            base = english.get(key) or english[FORMS.sub("", key)]
-            assert set(re.findall(r"\{\w+\}", text)) <= set(re.findall(r"\{\w+\}", base)) | {"{count}"}, key
+    for key, text in messages(language).items():
+        placed, wanted = (set(re.findall(r"\{(\w+)\}", each)) for each in (text, english[base(key)]))
+        in_words = {"count"} if base(key) != key and key.endswith((".zero", ".one", ".two")) else set()
+        assert wanted - in_words <= placed <= wanted, key
 
 
 def test_nothing_is_written_as_markup_or_loaded_from_elsewhere() -> None:

@@ -35,6 +35,8 @@ AXE_SHA512 = "FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFN
 
 
 async def show(page: Page, base: str, scene: str, **options: str) -> None:
+    """One view. The log-in page beneath it lives on and goes by the system's colours: those are to be the view's."""
+    await page.emulate_media(color_scheme="dark" if options.get("theme") == "dark" else "light")
     await page.evaluate(
         "async ([base, scene, options]) => (await import(`${base}gallery.mjs`)).show(base, scene, options)",
         [base, scene, options],

@@ -21,8 +21,10 @@ export class Audio {
     hear("stats", ({ dialogId, figures }) => dialogId && this._send({ type: "stats", call: dialogId, audio: figures }));
     hear("warning", ({ dialogId, code, on }) => dialogId && this._send({ type: "warning", call: dialogId, warning: on ? code : null }));
     hear("blocked", () => this._change({ blocked: true }));
+    hear("unblocked", () => this._change({ blocked: false }));
+    hear("relay", () => this._send({ type: "notice", notice: { level: "warning", key: "notice.relay" } }));
     hear("track", ({ dialogId }) => this._send({ type: "call", call: dialogId, change: {} }));
-    hear("local", ({ dialogId }) => this._send({ type: "call", call: dialogId, change: {} }));
+    hear("local", ({ dialogId, kind }) => this._send({ type: "call", call: dialogId, change: { sends: { video: kind === "camera", screenshare: kind === "screen" } } }));
     hear("device", ({ devices, what, problem }) => {
       if (!devices && what === "audio" && !problem) this._send({ type: "notice", notice: { level: "warning", key: "notice.device" } });
       void this._list();
@@ -80,7 +82,7 @@ export class Audio {
     await this._media.unblock();
   }
 
-  /** @param {Record<string, string>} change */
+  /** @param {Record<string, any>} change */
   async use(change) {
     this._change(change);
     await this._media.use(change).catch(() => this._send({ type: "notice", notice: { level: "error", code: "media-device" } }));

@@ -7,14 +7,14 @@ export class Colleagues {
   /** @param {(input: any) => void} send @param {string} token or "" */
   constructor(send, token) {
     this._send = send;
-    this._token = token;
+    this.token = token;
     /** @type {ReturnType<typeof setTimeout> | undefined} */ this._timer = undefined;
     this._looking = false;
   }
 
   /** Whether somebody looks. @param {boolean} looking */
   look(looking) {
-    if (looking === this._looking || !this._token) return;
+    if (looking === this._looking || !this.token) return;
     this._looking = looking;
     clearTimeout(this._timer);
     if (looking) void this._ask();
@@ -23,14 +23,14 @@ export class Colleagues {
   async _ask() {
     const agents = await this._agents().catch(() => null);
     if (!this._looking) return;
-    if (agents) this._send({ type: "agents", agents, supervisor: roleOf(this._token) === "supervisor" });
+    if (agents) this._send({ type: "agents", agents, supervisor: roleOf(this.token) === "supervisor" });
     // What is refused stays refused until the next log-in: then there is the number field.
     if (agents !== undefined) this._timer = setTimeout(() => void this._ask(), PAUSE);
   }
 
   /** The agents; undefined where they are not for us. */
   async _agents() {
-    const answer = await fetch(new URL("../api/v1/agents", location.href), { headers: { Authorization: `Bearer ${this._token}` }, cache: "no-store" });
+    const answer = await fetch(new URL("../api/v1/agents", location.href), { headers: { Authorization: `Bearer ${this.token}` }, cache: "no-store" });
     if (!answer.ok) return undefined;
     return (await answer.json()).agents;
   }

@@ -3,10 +3,12 @@
 import { Connection } from "../connection.mjs";
 import { Audio } from "./audio.mjs";
 import { claimsOf, Colleagues } from "./colleagues.mjs";
+import { askForToken, listen } from "./frame.mjs";
 import { commands } from "./intents.mjs";
 import { meaning } from "./keys.mjs";
 import { Bell, testTone } from "./sounds.mjs";
-import { chosen, initial, live, reduce } from "./state.mjs";
+import { reduce } from "./state.mjs";
+import { chosen, initial, live } from "./model.mjs";
 import { keepPast, pastOf, remember, settings } from "./store.mjs";
 import { Messages } from "./text.mjs";
 import { patch } from "./vdom.mjs";
@@ -17,19 +19,20 @@ const LANGUAGES = [{ id: "en", label: "English" }, { id: "ar", label: "العر�
 const STATISTICS = 5;
 
 /** Commands that need the microphone, or at least the permission. */
-const SPEAKING = new Set(["makeCall", "answerCall", "makeConsult", "makeConsultQueue", "silentMonitor"]);
+const SPEAKING = new Set(["makeCall", "makeOBCall", "answerCall", "makeConsult", "makeConsultQueue", "silentMonitor"]);
 
 class Desk {
   /** @param {Element} root */
   constructor(root) {
     this.root = root;
-    const { extension = "", microphone = "", speaker = "", camera = "", ...ui } = settings();
+    const { extension = "", microphone = "", speaker = "", camera = "", processing = true, ...ui } = settings();
     this.state = initial(ui);
-    this.state = reduce(this.state, { type: "media", change: { microphone, speaker, camera } });
+    this.state = reduce(this.state, { type: "media", change: { microphone, speaker, camera, processing } });
     this.state = reduce(this.state, { type: "login", change: { extension } });
     this.state.now = Date.now();
     this.password = "";
     this.token = takeToken();
+    /** Over when the last log-in is done or has failed. */ this.entered = Promise.resolve();
     this.connection = this.connect();
     this.audio = new Audio((input) => this.send(input), this.connection);
     this.colleagues = new Colleagues((input) => this.send(input), this.token);
@@ -45,6 +48,7 @@ class Desk {
       remember: (/** @type {any} */ change) => { remember(change); this.send({ type: "ui", change }); },
       languages: LANGUAGES, speak: (/** @type {string} */ language) => this.speak(language),
       allow: () => this.audio.prepare(), takeOver: () => this.audio.takeOver(), unblock: () => this.audio.unblock(),
+      look: () => void this.act({ do: "look" }),
       use: (/** @type {any} */ change) => { remember(change); void this.audio.use(change); },
       testTone: () => this.testTone(), meter: (/** @type {HTMLMeterElement} */ element) => this.audio.meter(element),
       streams: (/** @type {string} */ call) => this.audio.streams(call),
@@ -53,15 +57,24 @@ class Desk {
 
   async start() {
     await this.speak(new URLSearchParams(location.search).get("lang") || this.state.ui.language || navigator.language, false);
-    const { microphone, camera, speaker } = this.state.media;
-    if (microphone || camera || speaker) void this.audio.use({ ...(microphone ? { microphone } : {}), ...(camera ? { camera } : {}), ...(speaker ? { speaker } : {}) });
+    const { microphone, camera, speaker, processing } = this.state.media;
+    const chosen = Object.entries({ microphone, camera, speaker }).filter(([, device]) => device);
+    void this.audio.use({ ...Object.fromEntries(chosen), ...(processing ? {} : { processing }) });
     document.addEventListener("keydown", (event) => this.key(event));
     setInterval(() => this.tick(), 1000);
     addEventListener("beforeunload", (event) => {
       if (live(this.state).length) event.preventDefault();
     });
+    addEventListener("hashchange", () => void this.renew(takeToken()));
+    const report = (/** @type {string} */ origin, /** @type {number} */ times) => this.connection.report({ refused: "click to call", origin, times });
+    listen((number, media) => void this.click(number, media), (token) => void this.renew(token), report);
     this.render();
     this.focus(this.state.login.extension ? "#password" : "#extension");
+    await this.enter();
+  }
+
+  /** Log in whom the token names. */
+  async enter() {
     const { extension } = claimsOf(this.token);
     if (typeof extension !== "string") return;
     this.send({ type: "login", change: { extension } });
@@ -110,7 +123,7 @@ class Desk {
     return found;
   }
 
-  /** What has to be done once the page shows the new state. @param {import("./state.mjs").State} before */
+  /** What has to be done once the page shows the new state. @param {import("./model.mjs").State} before */
   follow(before) {
     const { state } = this;
     if (state.agent && !before.agent) {
@@ -159,7 +172,7 @@ class Desk {
   /** @param {import("./intents.mjs").Intent} intent */
   async act(intent) {
     const steps = commands(this.state, intent);
-    const shown = intent.media === "video" || (intent.stream === "video" && intent.on) ? "camera" : intent.stream && intent.on ? "screen" : null;
+    const shown = shownBy(intent);
     if (shown || steps.some((step) => SPEAKING.has(step.action))) {
       try {
         await this.audio.prepare(shown); // in the click: a browser lets nobody ask later
@@ -174,6 +187,8 @@ class Desk {
     if (!steps.length) return;
     if (intent.do === "convert" && shown) void this.audio.show(call, shown).catch(() => undefined);
     if (intent.do === "dial") this.send({ type: "ui", change: { number: "" } });
+    if (intent.do === "look") this.send({ type: "notice", notice: { level: "info", key: "notice.looked", values: { count: live(this.state).length } } });
+    if (intent.do === "describe") this.send({ type: "panel", call, panel: null });
     if (intent.do === "digits") this.noteDigit(call, intent.digit ?? "");
     if (intent.do === "transfer" || intent.do === "consult") this.send({ type: "panel", call, panel: null });
     if (intent.do === "whisper") {
@@ -212,9 +227,15 @@ class Desk {
       return;
     }
     this.send({ type: "login", change: { pending: true, code: null } });
+    this.entered = this.connectAs(extension.trim());
+    await this.entered;
+  }
+
+  /** @param {string} extension */
+  async connectAs(extension) {
     try {
       await this.connection.open();
-      await this.connection.login(extension.trim(), this.password || undefined);
+      await this.connection.login(extension, this.password || undefined);
       this.send({ type: "login", change: { pending: false } });
     } catch (error) {
       const code = /** @type {any} */ (error)?.code;
@@ -226,9 +247,34 @@ class Desk {
     const url = new URL("../cti", location.href);
     url.search = url.hash = "";
     const connection = new Connection(url, this.token ? { token: this.token } : {});
-    connection.addEventListener("message", (event) => this.send({ type: "message", message: /** @type {CustomEvent} */ (event).detail }));
+    connection.addEventListener("message", (event) => {
+      const message = /** @type {CustomEvent} */ (event).detail;
+      if (message.event === "tokenExpiring") askForToken(message.response.seconds);
+      this.send({ type: "message", message });
+    });
     connection.addEventListener("state", () => this.send({ type: "connection", state: connection.state }));
     return connection;
+  }
+
+  /** The page above wants a number called. @param {string} number @param {string} media */
+  async click(number, media) {
+    if (!this.state.agent) return this.send({ type: "login", change: { code: "click-not-logged-in" } });
+    await this.act({ do: "dial", number, media });
+  }
+
+  /** Another token: for the log-in there is, or a new one. @param {string} token */
+  async renew(token) {
+    if (!token) return;
+    this.token = token;
+    this.colleagues.token = token;
+    await this.entered;
+    try {
+      await this.connection.renew(token);
+      if (!this.state.agent) return await this.enter();
+      this.send({ type: "renewed" });
+    } catch (error) {
+      this.send({ type: "notice", notice: { level: "error", code: String(/** @type {any} */ (error)?.code ?? "other") } });
+    }
   }
 
   async logout() {
@@ -284,7 +330,7 @@ class Desk {
     void this.act({ do: does, call: call.id });
   }
 
-  /** @param {import("./state.mjs").Call} call @param {"keypad" | "transfer" | "consult"} name */
+  /** @param {import("./model.mjs").Call} call @param {"keypad" | "transfer" | "consult"} name */
   openPanel(call, name) {
     const card = document.querySelector(`article[data-call="${CSS.escape(call.id)}"]`);
     const button = /** @type {HTMLElement | null} */ (card?.querySelector(`.actions [data-do="${name}"]`));
@@ -331,6 +377,12 @@ class Desk {
       if (call.phase === "active") this.connection.command("getStats", { dialogId: call.id }).catch(() => undefined);
     }
   }
+}
+
+/** What of this page an intent shows to the other side. @param {import("./intents.mjs").Intent} intent @returns {"camera" | "screen" | null} */
+function shownBy({ media, stream, on }) {
+  const what = on ? stream ?? media : media;
+  return what === "video" ? "camera" : what === "screenshare" ? "screen" : null;
 }
 
 /** The token with which a program opened this page (`#token=...`); it does not stay in the address. */

@@ -1,46 +1,48 @@
 // What the agent wants, as commands of the contract. Pure: `commands(state, intent)` gives the steps; each is sent when
 // the one before is done. An intent that is not possible now gives none.
 
-import { chosen, live, partner } from "./state.mjs";
+import { chosen, live, partner } from "./model.mjs";
 import { dialable } from "./text.mjs";
 
 /**
  * @typedef {{action: string, parameter: Record<string, any>, call?: string, number?: string}} Step
  * @typedef {{do: string, call?: string, number?: string, queue?: string, queueType?: string, digit?: string,
- *   participant?: string, media?: string, stream?: "video" | "screenshare", on?: boolean}} Intent
+ *   participant?: string, media?: string, stream?: "video" | "screenshare", on?: boolean, back?: boolean,
+ *   variables?: Record<string, string>}} Intent
  */
 
 /** Call states in which each can be done; what a card shows is what can be done. */
 const CAN = /** @type {Record<string, string[]>} */ ({
   answer: ["ringing"], reject: ["ringing"], hangup: ["dialing", "active", "held"], hold: ["active"], retrieve: ["held"],
   mute: ["active", "held"], unmute: ["active", "held"], digits: ["active"], transfer: ["active", "held"],
-  consult: ["active", "held"], convert: ["active"],
+  consult: ["active", "held"], convert: ["active"], describe: ["active", "held"],
 });
 
 /** Kinds of calls with which something cannot be done. */
 const NOT = /** @type {Record<string, string[]>} */ ({
   hold: ["monitoring"], retrieve: ["monitoring"], mute: ["monitoring"], unmute: ["monitoring"], digits: ["monitoring"],
   transfer: ["monitoring", "conference", "consult"], consult: ["monitoring", "conference", "consult"],
-  convert: ["monitoring", "conference", "consult"],
+  convert: ["monitoring", "conference", "consult"], describe: ["monitoring", "conference", "consult"],
 });
 
 /**
  * Whether the intent is possible with a call as it is.
- * @param {string} name @param {import("./state.mjs").Call} call
+ * @param {string} name @param {import("./model.mjs").Call} call
  */
 export function can(name, call) {
   return (CAN[name] ?? []).includes(call.phase) && !(NOT[name] ?? []).includes(call.kind);
 }
 
 /**
- * @param {import("./state.mjs").State} state
+ * @param {import("./model.mjs").State} state
  * @param {Intent} intent
  * @returns {Step[]}
  */
 export function commands(state, intent) {
   const call = intent.call ? live(state).find((each) => each.id === intent.call) : chosen(state);
   const number = dialable(intent.number ?? "");
-  if (intent.do === "dial") return number ? [dial(number)] : [];
+  if (intent.do === "dial") return number ? [dial(number, intent)] : [];
+  if (intent.do === "look") return [{ action: "getState", parameter: {} }];
   if (intent.do === "listen") return number ? [listen(number)] : [];
   if (!call) return [];
   const of = (/** @type {string} */ action, /** @type {Record<string, any>} */ more = {}) => ({ action, parameter: { dialogId: call.id, ...more }, call: call.id });
@@ -81,6 +83,8 @@ export function commands(state, intent) {
     }
     case "drop":
       return call.kind === "conference" && intent.participant ? [of("dropParticipant", { participant: intent.participant })] : [];
+    case "describe":
+      return intent.variables && Object.keys(intent.variables).length ? ready("describe", [of("updateCallVariableData", { callVariables: intent.variables })]) : [];
     case "convert":
       return ready("convert", [of("convertCall", { streamType: intent.stream, streamStatus: intent.on ? "on" : "off" })]);
     case "whisper":
@@ -92,15 +96,16 @@ export function commands(state, intent) {
   }
 }
 
-/** Whether the call and its partner are both up. @param {import("./state.mjs").State} state @param {import("./state.mjs").Call} call */
+/** Whether the call and its partner are both up. @param {import("./model.mjs").State} state @param {import("./model.mjs").Call} call */
 export function consulting(state, call) {
   const other = partner(state, call);
   return other !== null && [call, other].every((each) => each.phase === "active" || each.phase === "held");
 }
 
-/** @param {string} number @returns {Step} */
-function dial(number) {
-  return { action: "makeCall", parameter: { calledNumber: number, Destination_Number: number, callType: "audio" }, number };
+/** Who was called by us before, or has called us, is called back. @param {string} number @param {Intent} intent @returns {Step} */
+function dial(number, { media = "audio", back = false }) {
+  const action = back && media === "audio" ? "makeOBCall" : "makeCall";
+  return { action, parameter: { calledNumber: number, Destination_Number: number, callType: media }, number };
 }
 
 /** @param {string} number @returns {Step} */
@@ -115,7 +120,7 @@ function toQueue(of, action, number, intent) {
   return { ...of(action, { numberToTransfer: number || queue, queue, queueType: intent.queueType ?? "NAME" }), number: queue };
 }
 
-/** Speak to that held call: whoever is spoken to now is held first. @param {import("./state.mjs").State} state @param {import("./state.mjs").Call} call @returns {Step[]} */
+/** Speak to that held call: whoever is spoken to now is held first. @param {import("./model.mjs").State} state @param {import("./model.mjs").Call} call @returns {Step[]} */
 function turnTo(state, call) {
   const talking = live(state).filter((each) => each.phase === "active" && each.id !== call.id && can("hold", each));
   return [

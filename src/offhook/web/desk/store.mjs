@@ -1,7 +1,7 @@
 // What the desk remembers on this computer: how it is to be, and the calls of this tab's session. Never a password.
 
 const SETTINGS = "offhook.desk";
-const KNOWN = ["theme", "language", "shortcuts", "ringer", "extension", "microphone", "speaker", "camera"];
+const KNOWN = ["theme", "language", "shortcuts", "ringer", "extension", "microphone", "speaker", "camera", "processing"];
 
 /** @param {Storage | undefined} storage @param {string} key */
 function read(storage, key) {
@@ -25,7 +25,7 @@ function write(storage, key, value) {
 export function settings() {
   const found = read(globalThis.localStorage, SETTINGS);
   if (typeof found !== "object" || found === null) return {};
-  const kinds = /** @type {Record<string, string>} */ ({ shortcuts: "boolean", ringer: "boolean" });
+  const kinds = /** @type {Record<string, string>} */ ({ shortcuts: "boolean", ringer: "boolean", processing: "boolean" });
   return Object.fromEntries(KNOWN.filter((key) => typeof found[key] === (kinds[key] ?? "string")).map((key) => [key, found[key]]));
 }
 

@@ -13,7 +13,7 @@ const SVG = "http://www.w3.org/2000/svg";
  * that gets the element after each patch); `value`, `checked`, `open`, ... are set as properties, others as attributes.
  * @param {string} tag
  * @param {Record<string, any> | null} [props]
- * @param {...(Child | Child[])} children
+ * @param {...any} children of the kinds of `Child`, or lists of them
  * @returns {Node_}
  */
 export function h(tag, props, ...children) {

@@ -27,6 +27,7 @@ function devices({ state, messages, tools }) {
     media.ready ? h("div", { class: "field", key: "level" }, h("label", { for: "level" }, t("audio.level")),
       h("meter", { id: "level", min: "-60", max: "0", low: "-48", high: "-6", optimum: "-20", value: -60, "aria-describedby": "level-hint", live: tools.meter }),
       h("p", { class: "hint", id: "level-hint" }, t("audio.level.hint"))) : null,
+    media.ready ? h("label", { class: "check", key: "processing" }, h("input", { type: "checkbox", id: "set-processing", checked: media.processing, on: { change: (/** @type {any} */ event) => tools.use({ processing: event.target.checked }) } }), h("span", null, t("audio.processing"))) : null,
     media.ready && media.speakers.length ? choice({ id: "speaker", label: t("audio.speaker"), value: media.speaker, options: listed(media.speakers), on: (speaker) => tools.use({ speaker }) }) : null,
     button({ word: media.testing ? t("audio.testing") : t("audio.test"), icon: "note", key: "test", busy: media.testing, on: tools.testTone }),
     media.ready && media.cameras.length ? choice({ id: "camera", label: t("audio.camera"), value: media.camera, options: listed(media.cameras), on: (camera) => tools.use({ camera }) }) : null);

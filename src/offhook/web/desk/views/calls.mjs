@@ -1,7 +1,7 @@
 // All calls side by side.
 
 import { icon } from "../icons.mjs";
-import { live } from "../state.mjs";
+import { live } from "../model.mjs";
 import { duration } from "../text.mjs";
 import { h } from "../vdom.mjs";
 import { readiness } from "./bar.mjs";

@@ -2,13 +2,13 @@
 
 import { icon } from "../icons.mjs";
 import { can, consulting } from "../intents.mjs";
-import { busy, chosen, live, partner } from "../state.mjs";
+import { busy, chosen, live, partner } from "../model.mjs";
 import { duration, reason, sentence } from "../text.mjs";
 import { h } from "../vdom.mjs";
-import { keypad, towards } from "./panels.mjs";
-import { button, foreign, number } from "./parts.mjs";
+import { describe, keypad, towards } from "./panels.mjs";
+import { button, foreign, named, number } from "./parts.mjs";
 
-/** @typedef {import("../state.mjs").Call} Call @typedef {import("./parts.mjs").Context} Context */
+/** @typedef {import("../model.mjs").Call} Call @typedef {import("./parts.mjs").Context} Context */
 
 const SIGNS = /** @type {Record<string, string>} */ ({ ringing: "bell", dialing: "out", active: "phone", held: "pause", ended: "hangup" });
 
@@ -42,15 +42,15 @@ export function card(context, call) {
     call.phase === "ended" ? ending(context, call) : null,
     call.kind === "conference" && call.members.length ? members(context, call) : null,
     pictures(context, call),
-    details(context, call),
     call.kind === "monitoring" && call.phase === "active" ? h("p", { class: "note", key: "listening" }, icon(call.listening === "whisper" ? "whisper" : "ear"), h("span", null, t(`listen.state.${call.listening}`))) : null,
     actions(context, call),
     panel?.name === "keypad" ? keypad(context, call) : null,
     panel?.name === "transfer" || panel?.name === "consult" ? towards(context, call, panel) : null,
+    panel?.name === "details" ? describe(context, call, panel) : details(context, call),
   );
 }
 
-/** @param {import("../state.mjs").State} state @param {Call} call */
+/** @param {import("../model.mjs").State} state @param {Call} call */
 function time(state, call) {
   if (call.phase === "ended") return call.answered === null ? "" : duration(((call.ended ?? 0) - call.answered) / 1000);
   // A held call shows how long the caller waits.
@@ -93,11 +93,13 @@ function quality(messages, call) {
 }
 
 /** @param {Context} context @param {Call} call */
-function ending({ messages, act }, call) {
+function ending({ messages, act, send }, call) {
   const why = call.refusal ? reason(messages, call.refusal) ?? (messages.has(`error.${call.refusal}`) ? sentence(messages, call.refusal) : null) : reason(messages, call.reason);
   return h("div", { class: "ending", key: "ending" },
-    h("p", null, why ?? (call.goesOn ? messages.text("call.ended.passed") : messages.text("phase.ended"))),
-    call.raw && call.kind === "call" && !call.goesOn ? button({ word: messages.text("call.again"), icon: "phone", kind: "small", on: () => act({ do: "dial", number: call.raw }) }) : null);
+    h("p", null, why ?? messages.text(call.goesOn ? "call.ended.passed" : "call.ended.plain")),
+    h("div", { class: "row" },
+      call.raw && call.kind === "call" && !call.goesOn ? button({ word: messages.text("call.again"), icon: "phone", kind: "small", key: "again", data: { do: "again" }, on: () => act({ do: "dial", number: call.raw, back: true }) }) : null,
+      button({ word: messages.text("call.dismiss"), icon: "close", bare: true, kind: "quiet", key: "dismiss", data: { do: "dismiss" }, on: () => send({ type: "dismissCall", call: call.id }) })));
 }
 
 /** @param {Context} context @param {Call} call */
@@ -119,18 +121,19 @@ function members({ messages, state, act }, call) {
 
 /** @param {Context} context @param {Call} call */
 function details({ messages, send, state }, call) {
-  if (!call.variables.length || call.phase === "ended") return null;
+  if (call.phase === "ended" || (!call.variables.length && !can("describe", call))) return null;
+  const change = can("describe", call)
+    ? button({ word: messages.text(call.variables.length ? "call.details.change" : "call.details.add"), icon: "pencil", kind: "small quiet", key: "describe", data: { do: "details" }, on: () => send({ type: "panel", call: call.id, panel: { name: "details" } }) })
+    : null;
+  if (!call.variables.length) return h("div", { class: "row start", key: "details-none" }, change);
   const open = state.ui.panels[`${call.id} details`]?.name !== "closed";
-  const named = (/** @type {string} */ name) => {
-    const found = /^callVariable(\d)$/.exec(name);
-    return found ? messages.text("call.variable.callVariable", { count: Number(found[1]) + 1 }) : foreign(name);
-  };
   return h("details", { class: "details", key: "details", open, on: { toggle: (/** @type {any} */ event) => {
     if (event.target.open !== open) send({ type: "panel", call: `${call.id} details`, panel: event.target.open ? null : { name: "closed" } });
   } } },
     h("summary", null, messages.text("call.variables")),
     h("div", { class: "scroll", tabindex: "0", "aria-label": messages.text("call.variables"), role: "group" },
-      h("dl", null, call.variables.map((each, at) => h("div", { key: `v${at}` }, h("dt", null, named(each.name)), h("dd", null, foreign(each.value)))))));
+      h("dl", null, call.variables.map((each, at) => h("div", { key: `v${at}` }, h("dt", null, named(messages, each.name)), h("dd", null, foreign(each.value)))))),
+    change);
 }
 
 /** @param {Context} context @param {Call} call */
@@ -152,13 +155,25 @@ function actions(context, call) {
 }
 
 /** @param {Context} context @param {Call} call */
-function ringing({ state, messages, act }, call) {
+function ringing(context, call) {
+  const { state, messages, act } = context;
   const t = messages.text.bind(messages);
   const answering = busy(state, "answerCall", call.id);
   return [
     button({ word: t("do.answer"), icon: "phone", kind: "go big", key: "answer", keys: "a", busy: answering, data: { do: "answer" }, on: () => act({ do: "answer", call: call.id }) }),
-    state.media.video && call.media === "video" ? button({ word: t("do.answer.video"), icon: "video", kind: "go big", key: "answerVideo", busy: answering, data: { do: "answerVideo" }, on: () => act({ do: "answer", call: call.id, media: "video" }) }) : null,
     button({ word: t("do.reject"), icon: "hangup", kind: "stop big", key: "reject", keys: "r", busy: busy(state, "rejectCall", call.id), data: { do: "reject" }, on: () => act({ do: "reject", call: call.id }) }),
+    call.media === "audio" ? null : h("div", { class: "others", key: "others" }, answers(context, call, answering)),
+  ];
+}
+
+/** Other answers to a call that shows something: to show the camera too, or only to watch. @param {Context} context @param {Call} call @param {boolean} answering */
+function answers({ state, messages, act }, call, answering) {
+  const one = (/** @type {string} */ name, /** @type {string} */ media, /** @type {string} */ sign) =>
+    button({ word: messages.text(`do.answer.${name}`), label: messages.text(`do.answer.${name}.long`), icon: sign, key: `answer-${name}`, busy: answering, data: { do: `answer-${name}` }, on: () => act({ do: "answer", call: call.id, media }) });
+  return [
+    state.media.video ? one("video", "video", "video") : null,
+    state.media.screen && call.media === "screenshare" ? one("screenshare", "screenshare", "screen") : null,
+    state.media.video ? one("watch", "onlyviewscreenshare", "eye") : null,
   ];
 }
 

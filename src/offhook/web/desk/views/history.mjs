@@ -5,7 +5,7 @@ import { duration, reason } from "../text.mjs";
 import { h } from "../vdom.mjs";
 import { button, foreign, number } from "./parts.mjs";
 
-/** What became of a call, as a key of messages. @param {import("../state.mjs").Past} past */
+/** What became of a call, as a key of messages. @param {import("../model.mjs").Past} past */
 export function outcome(past) {
   if (past.goesOn) return "passed";
   if (past.seconds === null) return past.way === "in" ? "missed" : "noAnswer";
@@ -24,7 +24,7 @@ export function history({ state, messages, act, send }) {
     state.history.length ? button({ word: t("history.clear"), icon: "close", kind: "small", key: "clear", on: () => send({ type: "history", history: [] }) }) : null,
   );
 
-  /** @param {import("../state.mjs").Past} past @param {number} at */
+  /** @param {import("../model.mjs").Past} past @param {number} at */
   function entry(past, at) {
     const how = outcome(past);
     const why = how === "missed" || how === "noAnswer" ? reason(messages, past.reason) : null;
@@ -34,6 +34,6 @@ export function history({ state, messages, act, send }) {
         h("span", { class: "name" }, past.number ? number(past.number) : t("call.unknown")),
         h("span", { class: "small" }, t(`history.${how}`), past.queue ? [" · ", foreign(past.queue)] : null, why ? ` · ${why}` : null)),
       h("div", { class: "pastwhen" }, h("span", null, messages.time(past.began, state.now)), h("span", { class: "small" }, past.seconds === null ? "–" : duration(past.seconds))),
-      past.raw && past.kind !== "monitoring" ? button({ word: t("history.call", { number: past.number }), icon: "phone", bare: true, kind: "quiet", on: () => act({ do: "dial", number: past.raw }) }) : null);
+      past.raw && past.kind !== "monitoring" ? button({ word: t("history.call", { number: past.number }), icon: "phone", bare: true, kind: "quiet", on: () => act({ do: "dial", number: past.raw, back: true }) }) : null);
   }
 }

@@ -1,12 +1,15 @@
 // What opens within a call: the keypad, and where to transfer or whom to consult.
 
 import { icon } from "../icons.mjs";
-import { busy } from "../state.mjs";
+import { busy } from "../model.mjs";
 import { dialable } from "../text.mjs";
 import { h } from "../vdom.mjs";
-import { button, field, pad } from "./parts.mjs";
+import { button, field, named, pad } from "./parts.mjs";
 
-/** @typedef {import("../state.mjs").Call} Call @typedef {import("./parts.mjs").Context} Context */
+/** @typedef {import("../model.mjs").Call} Call @typedef {import("./parts.mjs").Context} Context */
+
+/** Names of details, in the order in which they are taken. */
+const FREE = Array.from({ length: 10 }, (_, at) => `callVariable${at}`);
 
 /** @param {Context} context @param {Call} call */
 export function keypad(context, call) {
@@ -18,7 +21,7 @@ export function keypad(context, call) {
     pad(context, t("panel.keypad"), (digit) => act({ do: "digits", call: call.id, digit })));
 }
 
-/** @param {Context} context @param {Call} call @param {import("../state.mjs").Panel} panel */
+/** @param {Context} context @param {Call} call @param {import("../model.mjs").Panel} panel */
 export function towards(context, call, panel) {
   const { messages, state, act, send } = context;
   const t = messages.text.bind(messages);
@@ -45,6 +48,29 @@ export function towards(context, call, panel) {
       h("p", { class: "hint", id: `${id}-note` }, t(`panel.${name}.note`)),
       h("button", { type: "submit", class: "button main wide", "aria-disabled": complete && !waits ? null : "true", "aria-busy": waits ? "true" : null, data: { do: `${name}Go` } },
         icon(name), h("span", { class: "word" }, waits ? t("panel.waits") : t(`panel.${name}.go`)))));
+}
+
+/** What is known about the call, to be changed: the details there are, and one more. @param {Context} context @param {Call} call @param {import("../model.mjs").Panel} panel */
+export function describe(context, call, panel) {
+  const { messages, state, act, send } = context;
+  const t = messages.text.bind(messages);
+  const values = panel.values ?? {};
+  const own = Object.fromEntries(call.variables.map((each) => [each.name, each.value]));
+  const free = FREE.find((name) => !(name in own));
+  const names = [...Object.keys(own), ...(free ? [free] : [])].filter((name) => name.startsWith("callVariable"));
+  const changed = Object.fromEntries(Object.entries(values).filter(([name, value]) => value !== (own[name] ?? "")));
+  const waits = busy(state, "updateCallVariableData", call.id);
+  const ready = Object.keys(changed).length > 0 && !waits;
+  return h("section", { class: "panel", key: "panel-details", "aria-label": t("panel.details"), data: { panel: "details" } },
+    h("div", { class: "panelhead" }, h("h3", null, t("panel.details")),
+      button({ word: t("do.close"), icon: "close", bare: true, kind: "quiet", on: () => send({ type: "panel", call: call.id, panel: null }) })),
+    h("form", { on: { submit: (/** @type {Event} */ event) => { event.preventDefault(); if (ready) act({ do: "describe", call: call.id, variables: changed }); } } },
+      names.map((name) => field({
+        id: `about-${hash(call.id)}-${hash(name)}`, label: named(messages, name), value: values[name] ?? own[name] ?? "", most: 200,
+        on: (value) => send({ type: "panel", call: call.id, panel: { ...panel, values: { ...values, [name]: value } } }),
+      })),
+      h("button", { type: "submit", class: "button main wide", "aria-disabled": ready ? null : "true", "aria-busy": waits ? "true" : null, data: { do: "describe" } },
+        icon("complete"), h("span", { class: "word" }, t("panel.details.go")))));
 }
 
 /** A name for elements of a call: ids of calls come from outside. @param {string} text */

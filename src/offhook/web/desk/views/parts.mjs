@@ -6,7 +6,7 @@ import { h } from "../vdom.mjs";
 /**
  * What a view is given.
  * @typedef {{
- *   state: import("../state.mjs").State, messages: import("../text.mjs").Messages,
+ *   state: import("../model.mjs").State, messages: import("../text.mjs").Messages,
  *   send: (input: any) => void, act: (intent: import("../intents.mjs").Intent) => void, tools: any
  * }} Context
  */
@@ -48,9 +48,15 @@ export function foreign(text) {
   return h("bdi", null, text);
 }
 
+/** The name of a call variable, as people read it. @param {import("../text.mjs").Messages} messages @param {string} name */
+export function named(messages, name) {
+  const found = /^callVariable(\d)$/.exec(name);
+  return found ? messages.text("call.variable.callVariable", { count: Number(found[1]) + 1 }) : foreign(name);
+}
+
 /**
  * A field with its label.
- * @param {{id: string, label: string, value?: string, on: (value: string) => void, type?: string, mode?: string, complete?: string,
+ * @param {{id: string, label: import("../vdom.mjs").Child, value?: string, on: (value: string) => void, type?: string, mode?: string, complete?: string,
  *   hint?: string, required?: boolean, invalid?: boolean, describedby?: string, most?: number, live?: (element: any) => void, enter?: string}} given
  */
 export function field(given) {

@@ -1,7 +1,7 @@
 // For supervisors: whose call to listen to.
 
 import { icon } from "../icons.mjs";
-import { busy } from "../state.mjs";
+import { busy } from "../model.mjs";
 import { dialable } from "../text.mjs";
 import { h } from "../vdom.mjs";
 import { button, field, number } from "./parts.mjs";
