@@ -556,10 +556,12 @@ export interface ErrorResponse {
   detail: string;
 }
 
+/** `video` is there where the call has, or had, some. */
 export interface StatsResponse {
   loginId: string;
   dialogId: string;
   audio: Audio;
+  video?: Video;
 }
 
 /** What became of a stream of a call; `timeStamp` as `iso_time`. */
@@ -608,6 +610,26 @@ export interface Audio {
   mos: number | null;
   levelInDb: number | null;
   levelOutDb: number | null;
+}
+
+/**
+ * Both directions of a call's video. `width` and `height` are of the last picture received, null where there was
+ * none; frames dropped and the times that the picture stood still are null where they are not counted.
+ */
+export interface Video {
+  codec: string;
+  direction: "inactive" | "recvonly" | "sendonly" | "sendrecv";
+  connected: boolean;
+  framesSent: number;
+  framesReceived: number;
+  framesDropped: number | null;
+  freezes: number | null;
+  frozenMs: number | null;
+  packetsSent: number;
+  packetsReceived: number;
+  packetsLost: number;
+  width: number | null;
+  height: number | null;
 }
 
 export interface ResultError {

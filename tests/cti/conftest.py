@@ -14,7 +14,7 @@ import pytest
 from offhook.clock import Now, Timers
 from offhook.cti import codec
 from offhook.cti.agent import AgentSession, AgentSettings, Finished, Publish, Reply
-from offhook.cti.stream import Audit
+from offhook.cti.stream import Audit, Persist
 from offhook.media.engine import (
     AnswerCreated,
     ApplyAnswer,
@@ -68,7 +68,9 @@ class Pbx:
         """Expires of each REGISTER that was taken."""
         self.register_status = 200
         self.info_status = 200
+        """What an INFO is answered; 0: nothing."""
         self.options_status = 200
+        self.server = "FreeSWITCH"
         self.refer_status = 202
         """What a REFER is answered; 0: nothing."""
         self.refers: list[RequestReceived] = []
@@ -84,6 +86,11 @@ class Pbx:
         self.flow = ""
         self.contact = ""
         self.invites: list[InviteReceived] = []
+        self.takeovers: list[InviteReceived] = []
+        """INVITEs with Replaces."""
+        self.takeover_status = 200
+        """What one is answered; 0: nothing."""
+        self._moved: dict[str, str] = {}
         self.now: Callable[[], Now]
 
     def _heard_engine(self, event: EngineEvent) -> None:
@@ -117,9 +124,11 @@ class Pbx:
                 self.words.append((event.session, json.loads(event.request.text)))
             else:
                 self.digits.append(event.request.text)
-            self.ua.respond(event.key, self.info_status, now)
+            if self.info_status:
+                self.ua.respond(event.key, self.info_status, now)
         elif isinstance(event, RequestReceived) and event.request.method == "OPTIONS":
-            self.ua.respond(event.key, self.options_status if event.session in self.ua.sessions() else 481, now)
+            status = self.options_status if event.session in self.ua.sessions() else 481
+            self.ua.respond(event.key, status, now, headers=[("Server", self.server)])
         elif isinstance(event, RequestReceived) and event.request.method == "REFER":
             self.refers.append(event)
             if self.refer_status:
@@ -149,8 +158,25 @@ class Pbx:
     def _invited(self, event: InviteReceived, now: Now) -> None:
         if self.challenge_invites and "Proxy-Authorization" not in event.request.headers:
             self.ua.reject(event.session, 407, now, headers=self.digest.challenge(now, proxy=True))
+        elif event.replaces is not None:
+            self._taken_over(event, now)
         else:
             self.invites.append(event)
+
+    def _taken_over(self, event: InviteReceived, now: Now) -> None:
+        assert event.replaces is not None, "it says whose place it takes"
+        self.takeovers.append(event)
+        if self.takeover_status == 200:
+            self._moved[event.replaces] = event.session
+            self.take(event)
+        elif self.takeover_status:
+            self.ua.reject(event.session, self.takeover_status, now)
+
+    def at(self, session: str) -> str:
+        """The session in which a call goes on that began in this one: it may have been taken over."""
+        while session in self._moved:
+            session = self._moved[session]
+        return session
 
     def _offered(self, event: OfferReceived, now: Now) -> None:
         if self.offers == "answer":
@@ -212,7 +238,7 @@ class Pbx:
 
     def bye(self, session: str, reason: str | None = 'Q.850;cause=16;text="NORMAL_CLEARING"') -> None:
         """End a call with a Reason."""
-        self.ua.hangup(session, self.now(), headers=[] if reason is None else [("Reason", reason)])
+        self.ua.hangup(self.at(session), self.now(), headers=[] if reason is None else [("Reason", reason)])
 
     def display(self, session: str, number: str, *, attended: bool = False) -> None:
         """Tell who the other party is now, as FreeSWITCH does."""
@@ -220,7 +246,7 @@ class Pbx:
         headers.append(("X-FS-Display-Number", number))
         if attended:
             headers.append(("X-FS-Attended-Transfer", "true"))
-        self.ua.info(session, "message/update_display", "", self.now(), headers=headers)
+        self.ua.info(self.at(session), "message/update_display", "", self.now(), headers=headers)
 
     def word(self, event: str, session: str | None = None) -> tuple[str, Json]:
         """The last word of that name from the agent: its session, and what it says."""
@@ -228,7 +254,7 @@ class Pbx:
 
     def say(self, session: str, event: str, **word: Any) -> None:
         """A word in a session of ours."""
-        self.ua.info(session, WORDS, json.dumps({"event": event, **word}), self.now())
+        self.ua.info(self.at(session), WORDS, json.dumps({"event": event, **word}), self.now())
 
     def conference(self, session: str, *members: str, reason: str, id: str | None = None, **dialog: Any) -> None:
         """Tell a member who is in its conference: `1000`, `555c` (the customer), `1001h` (held), `1001m` (muted)."""
@@ -263,22 +289,24 @@ class Pbx:
         ]
 
     def ended(self, session: str) -> SessionEnded | None:
-        return next((e for e in self.events if isinstance(e, SessionEnded) and e.session == session), None)
+        return next((e for e in self.events if isinstance(e, SessionEnded) and e.session == self.at(session)), None)
 
     def _self(self) -> Address:
-        return Address.parse("<sip:mod_sofia@pbx:5060;transport=ws>")
+        return Address.parse(f"<sip:{'mod_sofia@' if self.server == 'FreeSWITCH' else ''}pbx:5060;transport=ws>")
 
 
 class Desk:
     """The agent's side: an `AgentSession` with its null engine, and all that desks hear of it."""
 
-    def __init__(self, network: Network, settings: AgentSettings, password: str, extension: str, name: str) -> None:
+    def __init__(
+        self, network: Network, settings: AgentSettings, password: str, extension: str, name: str, journal: bool = False
+    ) -> None:
         self.network = network
         self.timers = Timers()
         self.ready: set[str] = set()
         self.settings = settings
         self.session = AgentSession(
-            settings, extension, password, timers=self.timers, ids=SeededIds(5), ready=self.ready
+            settings, extension, password, timers=self.timers, ids=SeededIds(5), ready=self.ready, journal=journal
         )
         self._set_up(name)
 
@@ -287,6 +315,7 @@ class Desk:
         self.replies: list[tuple[str | None, Json]] = []
         self.finished: list[Finished] = []
         self.audits: list[Audit] = []
+        self.kept: list[Persist] = []
         self.engine = NullEngine()
         self.engine.start(lambda event: self.session.receive(event, self.network.now()))
         self.requests: list[EngineRequest] = []
@@ -317,7 +346,7 @@ class Desk:
                     self._perform(item)
         return out
 
-    def _perform(self, output: EngineRequest | Publish | Reply | Finished | Audit) -> None:
+    def _perform(self, output: EngineRequest | Publish | Reply | Finished | Audit | Persist) -> None:
         if isinstance(output, Publish):
             self.events.append(json.loads(codec.encode(output.event)))
         elif isinstance(output, Reply):
@@ -326,6 +355,8 @@ class Desk:
             self.finished.append(output)
         elif isinstance(output, Audit):
             self.audits.append(output)
+        elif isinstance(output, Persist):
+            self.kept.append(output)
         else:
             self._ask_engine(output)
 
@@ -427,14 +458,19 @@ class Bench:
     """A network with a server and one agent."""
 
     def __init__(
-        self, password: str = PASSWORD, extension: str = "1000", displays: bool = True, **settings: Any
+        self,
+        password: str = PASSWORD,
+        extension: str = "1000",
+        displays: bool = True,
+        journal: bool = False,
+        **settings: Any,
     ) -> None:
         self.network = Network(seed=3)
         self.pbx = Pbx(displays=displays)
         self.pbx.now = self.network.now
         self.pbx_host = self.network.add("pbx", self.pbx, url=URL, timers=self.pbx.timers)
         self.desk = Desk(
-            self.network, AgentSettings(servers=(URL,), domain="pbx", **settings), password, extension, "agent"
+            self.network, AgentSettings(servers=(URL,), domain="pbx", **settings), password, extension, "agent", journal
         )
 
     def run(self, seconds: float = 0.0) -> None:
@@ -466,10 +502,13 @@ class Bench:
         self.run()
         return str(self.desk.dialog()["id"]), session
 
-    def answers(self, **call: Any) -> tuple[str, str]:
-        """A call to the agent that it answers."""
+    def answers(self, *, joined: bool = True, **call: Any) -> tuple[str, str]:
+        """A call to the agent that it answers; `joined`: the server says that it has bridged it."""
         dialog, session = self.rings(**call)
         self.desk.done("answerCall", dialogId=dialog)
+        if joined:
+            self.pbx.display(session, self.desk.dialog(dialog)["fromAddress"])
+            self.run()
         self.desk.news()
         return dialog, session
 

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from offhook.cti.agent import BUG_SECONDS
 from offhook.media.engine import Direction
 from offhook.sip.events import OfferReceived
+from offhook.sip.flow import FlowAlive
 from offhook.sip.user_agent import UserAgent
 
 CALL = {"calledNumber": "5559999", "Destination_Number": "800", "callType": "audio"}
@@ -308,3 +310,61 @@ def test_a_bug_leaves_no_command_without_an_outcome(bench: Any, monkeypatch: pyt
         bench.desk.ask("holdCall", dialogId=dialog)
     bench.run()
     assert bench.desk.heard() == ["Error internal"]
+
+
+def test_a_bug_at_an_input_is_told_to_the_desks_once_in_a_while(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Contract §1: never silence; and no flood of it where the bug shows at every input."""
+    bench.login()
+    session, now = bench.desk.session, bench.network.now
+
+    def broken(*_: Any) -> None:
+        raise TypeError("a bug")
+
+    monkeypatch.setattr("offhook.sip.user_agent.UserAgent.receive", broken)
+    for _ in range(3):
+        with pytest.raises(TypeError):
+            session.receive(FlowAlive("f"), now())
+    bench.run()
+    assert bench.desk.heard() == ["Error bug"]
+    bench.network.run(BUG_SECONDS)
+    with pytest.raises(TypeError):
+        session.receive(FlowAlive("f"), now())
+    bench.run()
+    assert bench.desk.heard() == ["Error bug"]
+
+
+def test_a_bug_at_a_timer_does_not_stop_the_others(bench: Any) -> None:
+    class Broken:
+        def handle_timer(self, timer: str, now: Any) -> None:
+            raise TypeError("a bug")
+
+    bench.login()
+    desk, now = bench.desk, bench.network.now()
+    desk.session._own_timers.set(Broken(), "x", now.monotonic)
+    desk.timers.cancel(desk.session, "due")  # it is what fires
+    with pytest.raises(TypeError):
+        desk.session.handle_timer("due", now)
+    bench.run()
+    assert desk.heard() == ["Error bug"]
+    assert desk.timers.is_set(desk.session, "due"), "the others are waited for"
+
+
+def test_a_bug_at_a_command_does_not_stop_the_timers(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.login()
+
+    def broken(*_: Any) -> None:
+        raise TypeError("a bug")
+
+    monkeypatch.setattr(bench.desk.session, "_admit", broken)
+    bench.desk.timers.cancel(bench.desk.session, "due")
+    bench.desk.session._due = None
+    with pytest.raises(TypeError):
+        bench.desk.ask("makeCall", **CALL)
+    assert bench.desk.timers.is_set(bench.desk.session, "due")
+
+
+def test_names_of_flows_do_not_show_the_extension(bench: Any) -> None:
+    """They are in logs (contract §7); two agents whose extensions end alike still have their own."""
+    bench.login()
+    (flow,) = bench.desk.host.flows
+    assert flow.startswith("00.") and "1000" not in flow and len(flow.split(".")[1]) >= 16

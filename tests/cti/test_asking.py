@@ -58,8 +58,22 @@ def test_an_outcome_is_one(bench: Any) -> None:
 
 
 def test_no_flow(bench: Any) -> None:
-    """Asked in a session over a flow that is gone: it cannot leave, and that is told."""
+    """Asked in a session over a flow that is gone: no answer comes; when there is another flow it is asked again."""
     dialog, _ = bench.talk()
     bench.network.reset(bench.desk.host, told=False)
-    error = bench.desk.failed("updateCallVariableData", within=60, dialogId=dialog, callVariables={"a": "b"})
-    assert error["code"] in ("not-understood", "timeout", "not-sent")
+    bench.desk.done("updateCallVariableData", within=60, dialogId=dialog, callVariables={"a": "b"})
+    assert [word["event"] for _, word in bench.pbx.words] == ["VARIABLES"]
+
+
+def test_the_answer_is_lost_in_a_dialect_without_words(make_bench: Any) -> None:
+    """Digits are not sent again: they could do it twice. A word can still tell."""
+    bench = make_bench(dialect="efcx")
+    bench.login()
+    customer, *_ = bench.pair()
+    bench.pbx.info_status = 0
+    asked = bench.desk.ask("conference_consult", dialogId=customer)
+    bench.network.reset(bench.desk.host)
+    bench.run(2)
+    assert bench.desk.results(asked) == []
+    bench.run(40)
+    assert bench.desk.result(asked)["error"]["code"] == "timeout"

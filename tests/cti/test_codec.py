@@ -165,6 +165,36 @@ def test_an_extension_can_be_a_user_of_a_uri(action: str, extension: str) -> Non
     assert isinstance(decode_command(text("login", {**given, "extension": "a.b-1+*#"})), commands.Login)
 
 
+@pytest.mark.parametrize(
+    ("action", "given", "says"),
+    [
+        ("convertCall", {"streamType": "foo"}, "streamType must be video or screenshare - at `parameter.streamType`"),
+        ("convertCall", {"streamStatus": "x"}, "streamStatus must be on or off - at `parameter.streamStatus`"),
+        (
+            "updateCallVariableData",
+            {"callVariables": {"a b": "c"}},
+            "the names in callVariables may only have letters, digits and _ - at `parameter.callVariables`",
+        ),
+        (
+            "updateCallVariableData",
+            {"callVariables": {"a": 1}},
+            "callVariables[...] must be a string - at `parameter.callVariables[...]`",
+        ),
+        (
+            "updateCallVariableData",
+            {"callVariables": 1},
+            "callVariables must be an object - at `parameter.callVariables`",
+        ),
+        ("holdCall", {"dialogId": 1}, "dialogId must be a string - at `parameter.dialogId`"),
+        ("holdCall", {"dialogId": "d" * 257}, "Expected `str` of length <= 256 - at `parameter.dialogId`"),
+    ],
+)
+def test_what_it_must_be_is_said(action: str, given: dict[str, object], says: str) -> None:
+    """The name alone is no remedy."""
+    whole = {"dialogId": "d", "streamType": "video", "streamStatus": "on", "callVariables": {}, **given}
+    assert refused(text(action, whole)).failure.detail == says
+
+
 def test_what_is_wrong_is_said_in_words() -> None:
     assert refused(text("SendDtmf", {"dialogId": "d", "message": "x"})).failure.detail == (
         "message may only have 0-9 A-D * # - at `parameter.message`"

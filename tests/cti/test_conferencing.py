@@ -127,6 +127,7 @@ def test_the_server_never_ends_the_consult(consult: Consult) -> None:
         ("LIMIT_REACHED", "LIMIT REACHED of 4 unique members", "conference-limit"),
         ("CUSTOMER_LEFT", "CUSTOMER LEFT", "customer-left"),
         ("ON_HOLD", "call is ON HOLD", "call-on-hold"),
+        ("CONSULT_LEFT", "CONSULT LEFT", "consult-left"),
         ("X", "ERROR : Unknown EVENT ", "conference-refused"),
     ],
 )
@@ -202,11 +203,17 @@ def test_somebody_hangs_up_meanwhile(consult: Consult, who: str) -> None:
     if who == "customer":
         assert consult.desk.result(asked)["error"]["code"] == "call-ended"
     else:
+        error = consult.desk.result(asked)["error"]
+        assert (error["code"], error["description"]) == (
+            "consult-left",
+            "Consult Conference Failed due to CONSULT LEFT",
+        )
+        assert names(consult.bench) == ["ConsultCall DROPPED CONSULT 1000-", "Error consult-left"]
         assert consult.desk.dialog(consult.consult)["isCallEnded"] == 1
         id = consult.pbx.word("CONFERENCE")[1]["id"]
         consult.pbx.say(consult.leg, "CONSULT_CONFERENCE_FAILED", id=id, reasonCode="CONSULT_LEFT")
         consult.bench.run()
-        assert consult.desk.result(asked)["error"]["code"] == "conference-refused"
+        assert consult.desk.news() == []
     consult.desk.done("logout", within=1)
     consult.bench.nothing_left()
 
@@ -219,12 +226,111 @@ def test_logout_meanwhile(consult: Consult) -> None:
 
 
 def test_an_outage_meanwhile(consult: Consult) -> None:
+    """The answer came, but what is said in an outage is lost."""
     asked = consult.ask()
     consult.bench.network.reset(consult.desk.host)
     consult.bench.run(2)
-    consult.pbx.ua.rebind(consult.leg, consult.pbx.flow)
+    assert consult.pbx.word("MEMBER_STATE")[1]["id"] == consult.pbx.word("CONFERENCE")[1]["id"]
+    consult.pbx.rebind()
     consult.join()
     assert consult.desk.result(asked)["status"] == "done"
+
+
+def ask_in_an_outage(consult: Consult) -> str:
+    """The ask arrives, its answer does not; then the server can be reached again. Gives the command."""
+    consult.pbx.info_status = 0
+    asked = consult.ask()
+    consult.bench.network.reset(consult.desk.host)
+    consult.pbx.info_status = 200
+    consult.bench.run(1)
+    consult.pbx.rebind()
+    assert consult.desk.results(asked) == [] and names(consult.bench) == []
+    return asked
+
+
+JOINED = [
+    "ConsultCall DROPPED CONSULT 1000-",
+    "dialogState ACTIVE CONFERENCE 1000h 5551234 1001",
+    "dialogState ACTIVE CONFERENCE 1000 5551234 1001",
+]
+
+
+@pytest.mark.parametrize("word_first", [True, False])
+def test_the_answer_is_lost_and_there_is_a_conference(consult: Consult, word_first: bool) -> None:
+    """Who says how it is as a member learns who the members are; a second conference is not asked for."""
+    asked = ask_in_an_outage(consult)
+    leg, word = consult.pbx.word("MEMBER_STATE")
+    assert (leg, word["held"], word["muted"]) == (consult.pbx.at(consult.leg), True, False)
+    assert word["id"] == consult.pbx.word("CONFERENCE")[1]["id"]
+    told = {} if word_first else {"id": word["id"]}
+    if word_first:
+        consult.pbx.conference(consult.leg, *NORMAL, reason="MEMBER_STATE", **told)
+        consult.bench.run()
+    consult.pbx.say(consult.leg, "DONE", id=word["id"])
+    consult.bench.run()
+    if not word_first:
+        assert consult.desk.results(asked) == []
+        consult.pbx.conference(consult.leg, *NORMAL, reason="MEMBER_STATE", **told)
+    consult.bench.run(1)
+    assert consult.desk.result(asked)["status"] == "done"
+    assert names(consult.bench) == JOINED
+    assert consult.desk.dialog(consult.consult)["callEndReason"] == "CONSULT_CONFERENCE"
+    assert consult.pbx.ended(consult.consult_leg) is not None
+    assert [word["event"] for _, word in consult.pbx.words].count("CONFERENCE") == 1
+
+
+def test_the_answer_is_lost_and_there_is_no_conference(consult: Consult) -> None:
+    asked = ask_in_an_outage(consult)
+    id = consult.pbx.word("MEMBER_STATE")[1]["id"]
+    consult.pbx.say(consult.leg, "FAILED", id=id, reasonCode="NOT_ALLOWED")
+    consult.bench.run(4)
+    assert consult.desk.results(asked) == []  # the leg may be new to the server
+    consult.bench.run(2)
+    assert consult.desk.result(asked)["error"]["code"] == "not-sent"
+    assert names(consult.bench) == ["Error not-sent"]
+    again = consult.ask()
+    consult.join()
+    assert consult.desk.result(again)["status"] == "done"
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_answer_is_lost_and_the_server_tells_by_itself(consult: Consult, known: bool) -> None:
+    """Our leg was taken over by another one, which came into the conference as anew."""
+    asked = ask_in_an_outage(consult)
+    id = consult.pbx.word("MEMBER_STATE")[1]["id"]
+    if known:
+        consult.pbx.conference(consult.leg, *NORMAL, reason="MEMBER_ADDED")
+        consult.pbx.say(consult.leg, "DONE", id=id)
+    else:
+        consult.pbx.say(consult.leg, "FAILED", id=id, reasonCode="NOT_ALLOWED")
+        consult.bench.run(3)
+        consult.pbx.conference(consult.leg, *NORMAL, reason="MEMBER_ADDED")
+    consult.bench.run(10)
+    assert consult.desk.result(asked)["status"] == "done"
+    assert names(consult.bench) == JOINED
+
+
+def test_the_answer_is_lost_and_the_call_ends(consult: Consult) -> None:
+    asked = ask_in_an_outage(consult)
+    consult.pbx.say(consult.leg, "FAILED", id=consult.pbx.word("MEMBER_STATE")[1]["id"], reasonCode="NOT_ALLOWED")
+    consult.bench.run(1)
+    consult.pbx.bye(consult.leg)
+    consult.bench.run(10)
+    assert consult.desk.result(asked)["error"]["code"] == "call-ended"
+
+
+def test_the_answer_is_lost_and_nothing_is_ever_said(consult: Consult) -> None:
+    asked = ask_in_an_outage(consult)
+    consult.bench.run(40)
+    assert consult.desk.result(asked)["error"]["code"] == "timeout"
+
+
+def test_members_left_while_the_server_was_out_of_reach(conference: Consult) -> None:
+    """What the server said meanwhile is lost; who says how it is, is told again."""
+    conference.bench.network.reset(conference.desk.host)
+    before = len(conference.pbx.words)
+    conference.bench.run(1)
+    assert [word["event"] for _, word in conference.pbx.words[before:]] == ["MEMBER_STATE"]
 
 
 def test_commands_wait(consult: Consult) -> None:
@@ -498,13 +604,13 @@ def test_a_process_that_dies_while_it_is_made(consult: Consult) -> None:
     """The command is lost with it; that the calls were joined is not."""
     consult.ask()
     consult.bench.restart()
-    assert consult.desk.failed("conference_consult", dialogId=consult.dialog)["code"] == "wrong-state"
     consult.desk.news()
     consult.join()
     consult.bench.run(1)
     assert names(consult.bench) == [
         "ConsultCall DROPPED CONSULT 1000-",
         "dialogState ACTIVE CONFERENCE 1000h 5551234 1001",
+        "dialogState ACTIVE CONFERENCE 1000 5551234 1001",
     ]
     assert consult.pbx.ended(consult.consult_leg) is not None
 
@@ -523,15 +629,22 @@ def test_a_consult_that_is_barged_in_on(consult: Consult) -> None:
 
 @pytest.mark.parametrize("how", ["release", "DROPPED_BY_MEMBER", "CONFERENCE_ENDED"])
 def test_out_of_the_conference(conference: Consult, how: str) -> None:
-    """Who is sent out has not ended the call (`isCallEnded` 0): the customer talks on with the others."""
+    """Who leaves or is sent out has not ended the call (`isCallEnded` 0): the customer talks on with the others."""
     if how == "release":
         conference.desk.done("releaseCall", dialogId=conference.dialog)
     else:
         conference.pbx.bye(conference.leg, f'Q.850;cause=16;text="{how}"')
         conference.bench.run()
     dialog = conference.desk.dialog()
-    assert (dialog["state"], dialog["isCallEnded"]) == ("DROPPED", 0 if how == "DROPPED_BY_MEMBER" else 1)
+    assert (dialog["state"], dialog["isCallEnded"]) == ("DROPPED", 1 if how == "CONFERENCE_ENDED" else 0)
     assert dialog["callEndReason"] == (None if how == "release" else how)
+
+
+def test_leaving_what_is_no_conference_any_more(conference: Consult) -> None:
+    conference.pbx.conference(conference.leg, "1000", "5551234c", reason="MEMBER_LEFT")
+    conference.bench.run()
+    conference.desk.done("releaseCall", dialogId=conference.dialog)
+    assert conference.desk.dialog()["isCallEnded"] == 1
 
 
 def test_the_customer_is_dropped_and_the_end_comes_first(conference: Consult) -> None:

@@ -131,7 +131,7 @@ def test_defect_07_message_or_notify_never_answered(make_bench: Any, dialect: st
     """Both are answered, whatever is in them, and the next one is understood."""
     bench = make_bench(dialect=dialect)
     bench.login()
-    dialog, leg = bench.answers(user="5551234")
+    dialog, leg = bench.answers(user="5551234", joined=False)
     bench.pbx.message(body)
     server: Any = {"flow": bench.pbx.flow, "from_": bench.pbx._self(), "contact": bench.pbx._self()}
     bench.pbx.ua.request("NOTIFY", bench.pbx.contact, bench.network.now(), body=body, **server)

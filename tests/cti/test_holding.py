@@ -297,9 +297,9 @@ def test_an_offer_that_is_taken_back(bench: Any) -> None:
     bench.pbx.ua.reinvite(session, bench.pbx.offer(session, Direction.SENDONLY), bench.network.now())
     bench.run()
     bench.network.reset(bench.desk.host)
-    bench.run(2)
     bench.desk.deaf_engine = False
-    assert isinstance(bench.desk.requests[-1], Rollback)
+    bench.run(2)
+    assert any(isinstance(each, Rollback) for each in bench.desk.requests)
     bench.desk.done("holdCall", within=1, dialogId=dialog)
 
 

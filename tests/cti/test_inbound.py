@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from offhook.media.engine import ApplyAnswer, CreateAnswer, CreateOffer, Direction
+from offhook.media.engine import ApplyAnswer, CreateAnswer, CreateOffer, Direction, EngineFailed
 from offhook.sip.events import End
 
 
@@ -212,7 +212,7 @@ def test_the_caller_gives_up_while_the_answer_is_made(bench: Any) -> None:
     assert bench.desk.media == set()
 
 
-@pytest.mark.parametrize(("code", "status"), [("no-common-codec", 488), ("bad-sdp", 488), ("device", 500)])
+@pytest.mark.parametrize(("code", "status"), [("no-common-codec", 488), ("bad-sdp", 488), ("internal", 500)])
 def test_the_engine_cannot_answer(bench: Any, code: str, status: int) -> None:
     dialog, session = bench.rings()
     bench.desk.news()
@@ -220,6 +220,43 @@ def test_the_engine_cannot_answer(bench: Any, code: str, status: int) -> None:
     assert bench.desk.failed("answerCall", dialogId=dialog)["code"] == f"media-{code}"
     assert bench.desk.heard() == [f"Error media-{code}", "dialogState DROPPED"]
     assert bench.pbx.ended(session).status == status
+
+
+@pytest.mark.parametrize("code", ["device", "closed", "timeout"])
+@pytest.mark.parametrize("offerless", [False, True])
+def test_an_agent_without_a_microphone_lets_it_ring_and_can_try_again(bench: Any, code: str, offerless: bool) -> None:
+    """Nothing was sent, and the caller need not know."""
+    dialog, session = bench.rings(offerless=offerless)
+    bench.desk.news()
+    bench.desk.fail_next[CreateOffer if offerless else CreateAnswer] = code
+    asked = [bench.desk.ask("answerCall", dialogId=dialog) for _ in range(2)]
+    bench.run()
+    assert [bench.desk.result(one)["error"]["code"] for one in asked] == [f"media-{code}"] * 2
+    assert bench.desk.heard() == [f"Error media-{code}"]
+    assert bench.desk.events[-1]["response"]["dialogId"] == dialog
+    assert bench.desk.session.dialogs[0].state == "ALERTING"
+    assert bench.pbx.ua.session(session).state == "proceeding"
+    bench.pbx.offers = "answer"
+    bench.desk.done("answerCall", dialogId=dialog)
+    assert bench.desk.heard() == ["dialogState ACTIVE"]
+    assert len(bench.desk.media) == 1
+
+
+def test_what_rings_on_after_its_time_is_ended_later(make_bench: Any) -> None:
+    """The time to ring ended while it was being answered: it rings as long as a new call, not for ever."""
+    bench = make_bench(ring_timeout=20.0)
+    bench.login()
+    dialog, session = bench.rings()
+    bench.run(19)
+    bench.desk.deaf_engine = True
+    bench.desk.ask("answerCall", dialogId=dialog)
+    bench.run(2)
+    request = next(request for request in bench.desk.requests if isinstance(request, CreateAnswer))
+    bench.desk.session.receive(EngineFailed(request.id, request.media, "device", ""), bench.network.now())
+    bench.run(19)
+    assert bench.desk.session.dialogs[0].state == "ALERTING"
+    bench.run(2)
+    assert bench.pbx.ended(session).status == 480
 
 
 def test_an_invite_without_an_offer(bench: Any) -> None:
@@ -337,8 +374,14 @@ def test_what_waits_behind_an_answer_that_fails(bench: Any) -> None:
     asked = [bench.desk.ask(action, dialogId=two, **parameter) for action, parameter in more.items()]
     bench.run()
     codes = [bench.desk.result(one)["error"]["code"] for one in asked]
-    assert codes == ["media-device", "call-ended", "call-ended", "call-ended"]
-    assert bench.desk.heard() == ["dialogState HELD", "Error media-device", "dialogState DROPPED"]
+    assert codes == ["media-device", "wrong-state", "wrong-state", "wrong-state"]
+    assert bench.desk.heard() == ["dialogState HELD", "Error media-device"] + ["Error wrong-state"] * 3
+    bench.desk.fail_next[CreateAnswer] = "internal"
+    asked = [bench.desk.ask(action, dialogId=two, **parameter) for action, parameter in more.items()]
+    bench.run()
+    codes = [bench.desk.result(one)["error"]["code"] for one in asked]
+    assert codes == ["media-internal", "call-ended", "call-ended", "call-ended"]
+    assert bench.desk.heard() == ["Error media-internal", "dialogState DROPPED"]
 
 
 def test_the_engine_takes_longer_than_the_command_may(make_bench: Any) -> None:

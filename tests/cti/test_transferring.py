@@ -9,6 +9,7 @@ import pytest
 from offhook.cti.transferring import let_go, refused_by_target
 from offhook.sip.events import End, OfferReceived, SessionEnded
 from offhook.sip.fields import Reason
+from offhook.sip.timers import Timing
 
 UNCONFIRMED = {"code": "transfer.unconfirmed"}
 
@@ -204,10 +205,119 @@ def test_nothing_comes_for_40_s(bench: Any) -> None:
     assert bench.desk.heard() == ["Error timeout"]
     assert bench.desk.result(asked)["error"]["code"] == "timeout"
     assert bench.desk.session.dialogs[0].state == "ACTIVE"
-    assert bench.desk.failed("SST", dialogId=dialog, numberToTransfer="1003")["code"] == "transfer-pending"
     bench.pbx.bye(session)
     bench.run()
     assert bench.desk.dialog()["callEndReason"] == "NORMAL_CLEARING"
+
+
+def test_another_transfer_after_one_that_ran_out_of_time(bench: Any) -> None:
+    dialog, _ = bench.answers()
+    transfers(bench, dialog)
+    bench.run(41)
+    asked = transfers(bench, dialog, "1003")
+    assert refer_to(bench) == "<sip:1003@pbx>"
+    bench.pbx.report(200)
+    bench.run(2.1)
+    assert bench.desk.result(asked)["status"] == "done"
+    assert bench.desk.dialog()["callEndReason"] == "direct-transfered"
+
+
+@pytest.mark.parametrize("late", [200, 486, None])
+def test_the_server_takes_no_other_transfer(bench: Any, late: int | None) -> None:
+    """FreeSWITCH answers 403 to it, and is still at the first one: what comes of that is the truth."""
+    dialog, session = bench.answers()
+    transfers(bench, dialog)
+    first = bench.pbx.refers[-1]
+    bench.run(41)
+    asked = transfers(bench, dialog, "1003")
+    bench.pbx.report(403)
+    bench.run()
+    error = bench.desk.result(asked)["error"]
+    assert error["code"] == "transfer-pending"
+    assert bench.desk.heard() == ["Error timeout", "Error transfer-pending"]
+    if late is not None:
+        bench.pbx.refers.append(first)
+        bench.pbx.report(late)
+        bench.run(2.1)
+    if late == 200:
+        assert bench.desk.dialog()["callEndReason"] == "direct-transfered"
+        return
+    assert bench.desk.session.dialogs[0].state == "ACTIVE"
+    asked = transfers(bench, dialog, "1004")
+    bench.run(0.2)
+    bench.pbx.report(403)
+    bench.run()
+    assert bench.desk.result(asked)["error"]["code"] == ("403" if late else "transfer-pending")
+
+
+@pytest.mark.parametrize("late", [200, 486])
+def test_the_first_one_comes_about_while_another_is_tried(bench: Any, late: int) -> None:
+    dialog, session = bench.answers()
+    transfers(bench, dialog)
+    first = bench.pbx.refers[-1]
+    bench.run(41)
+    asked = transfers(bench, dialog, "1003")
+    bench.pbx.refers.append(first)
+    bench.pbx.report(late)
+    bench.run(2.1)
+    if late == 200:
+        assert bench.desk.dialog()["callEndReason"] == "direct-transfered"
+        assert bench.desk.result(asked)["error"]["code"] == "call-ended"
+    else:
+        assert bench.desk.results(asked) == []
+
+
+def test_the_first_one_is_not_listened_for_any_more(make_bench: Any) -> None:
+    """After its subscription, what the server refuses is the second one alone."""
+    bench = make_bench(timing=Timing(referral=45.0))
+    bench.login()
+    dialog, _ = bench.answers()
+    transfers(bench, dialog)
+    bench.run(41)
+    asked = transfers(bench, dialog, "1003")
+    bench.run(10)
+    bench.pbx.report(403)
+    bench.run()
+    assert bench.desk.result(asked)["error"]["code"] == "403"
+
+
+NOT_BRIDGED = 'SIP;cause=487;text="ORIGINATOR_CANCEL"'
+
+
+def test_a_call_that_is_not_bridged_yet(bench: Any) -> None:
+    """Measured: FreeSWITCH lets go so of a leg that it has not bridged yet, and does transfer."""
+    dialog, session = bench.answers()
+    asked = transfers(bench, dialog)
+    bench.run(0.1)
+    bench.pbx.bye(session, NOT_BRIDGED)
+    bench.run()
+    told = bench.desk.dialog()
+    assert (told["state"], told["callEndReason"], told["isCallEnded"]) == ("DROPPED", "direct-transfered", 0)
+    result = bench.desk.result(asked)
+    assert (result["status"], result["result"]) == ("done", UNCONFIRMED)
+
+
+@pytest.mark.parametrize("what", ["no transfer", "not accepted", "refused", "later", "another code", "consult"])
+def test_an_end_that_only_looks_so(bench: Any, what: str) -> None:
+    """Without an accepted transfer a moment ago, the other party has said it."""
+    if what == "consult":
+        dialog, session, _, _ = bench.pair()
+        bench.desk.ask("consultTransfer")
+    else:
+        dialog, session = bench.answers()
+    if what == "not accepted":
+        bench.pbx.refer_status = 0
+    if what not in ("no transfer", "consult"):
+        transfers(bench, dialog)
+    bench.run(0.1)
+    if what == "refused":
+        bench.pbx.report(404)
+        bench.run()
+    bench.run(1.5 if what == "later" else 0)
+    bench.pbx.bye(session, NOT_BRIDGED.replace("487", "486") if what == "another code" else NOT_BRIDGED)
+    bench.run(1)
+    told = bench.desk.dialog(dialog)
+    assert (told["callEndReason"], told["isCallEnded"]) == ("ORIGINATOR_CANCEL", 1)
 
 
 def test_nothing_comes_and_the_call_is_gone(bench: Any) -> None:
@@ -240,7 +350,35 @@ def test_a_late_refusal_frees_the_call(bench: Any) -> None:
     bench.run()
     assert bench.desk.heard() == ["Error timeout"]
     transfers(bench, dialog)
+    bench.run(0.2)
     assert len(bench.pbx.refers) == 2
+
+
+def test_a_call_that_was_given_back_is_let_settle(bench: Any) -> None:
+    """Measured: a REFER at once after a refused one is answered 403 by FreeSWITCH, or loses the customer."""
+    dialog, _ = bench.answers()
+    transfers(bench, dialog)
+    bench.pbx.report(404)
+    bench.run()
+    transfers(bench, dialog, "1003")
+    bench.run(0.15)
+    assert len(bench.pbx.refers) == 1
+    bench.run(0.1)
+    assert len(bench.pbx.refers) == 2
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_a_call_that_was_just_answered_is_let_join(bench: Any, said: bool) -> None:
+    """Measured: a REFER before FreeSWITCH has bridged the call is accepted, and no outcome is ever reported."""
+    dialog, session = bench.answers(joined=False)
+    if said:
+        bench.pbx.display(session, "1001")
+        bench.run(0.01)
+    bench.desk.ask("SST", dialogId=dialog, numberToTransfer="1002")
+    bench.run(0.05)
+    assert len(bench.pbx.refers) == (1 if said else 0)
+    bench.run(0.2)
+    assert len(bench.pbx.refers) == 1
 
 
 def test_success_at_the_last_moment(bench: Any) -> None:
@@ -454,8 +592,10 @@ def test_without_a_connection(bench: Any) -> None:
     bench.run(0.01)
     bench.network.cut(bench.pbx_host)
     bench.network.reset(bench.desk.host)
-    bench.run(0.1)
-    assert bench.desk.result(asked)["error"]["code"] == "not-sent"
+    bench.run(1)
+    assert bench.desk.results(asked) == []  # it waits for the connection
+    bench.run(3)
+    assert bench.desk.result(asked)["error"]["code"] == "out-of-service"
 
 
 # What an end means

@@ -199,6 +199,22 @@ class TestClient:
         assert agent.answer(challenged(MD5, status=407), "REGISTER", URI, refused=refused) is not None
         assert agent.answer(challenged(MD5), "INVITE", URI) is not None
 
+    @pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
+    def test_what_is_kept_does_without_the_password(self, algorithm: str) -> None:
+        first, switch = client(), server(algorithm)
+        assert first.keepable == {} and first.proves("1234") is None
+        assert switch.check(attempt(first, switch.challenge(NOW, False)), NOW, False).outcome is Outcome.OK
+        first.trust()
+        kept = first.keepable
+        assert "1234" not in str(kept)
+        second = DigestClient("1000", {}, ids=SeededIds(2), domain="elsewhere", kept=kept)
+        assert switch.check(attempt(second, switch.challenge(NOW, False)), NOW, False).outcome is Outcome.OK
+        assert second.keepable == kept
+        assert (second.proves("1234"), second.proves("4321")) == (True, False)
+        third = DigestClient("1000", {}, ids=SeededIds(2), kept={"other": kept[next(iter(kept))]})
+        lines = [value for _, value in switch.challenge(NOW, False)]
+        assert third.answer(challenged(*lines), "REGISTER", URI) is None
+
     def test_passwords_may_be_kept_hashed(self) -> None:
         plain = client().answer(challenged(MD5), "REGISTER", URI)
         hashed = {"MD5": compute_ha1("MD5", "1000", "127.0.0.1", "1234")}

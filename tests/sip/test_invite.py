@@ -138,4 +138,4 @@ def test_every_session_ends_exactly_once_whatever_is_lost(make_net: type[Net]) -
 
 def test_the_end_of_an_established_session_can_come_from_everywhere() -> None:
     inputs = {given for state, given in SHARED if state is State.ESTABLISHED}
-    assert inputs == {Input.BYE, Input.HANGUP, Input.EXPIRE, Input.GONE}
+    assert inputs == {Input.BYE, Input.HANGUP, Input.EXPIRE, Input.GONE, Input.DISOWN}

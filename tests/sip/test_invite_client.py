@@ -281,6 +281,27 @@ def test_a_call_whose_flow_breaks_is_lost(net: Net) -> None:
     net.assert_clean()
 
 
+@pytest.mark.parametrize(("ring", "method"), [(False, "CANCEL"), (True, "BYE")])
+def test_who_is_called_is_let_go_when_there_is_a_flow_again(net: Net, ring: bool, method: str) -> None:
+    """By CANCEL, in the branch of the INVITE, where no dialog is known yet; else by BYE."""
+    _, other = net.call_server()
+    if ring:
+        net.server.ring(other, net.now)
+        net.drain()
+    invite = net.requests("phone", "INVITE")[-1][1]
+    net.cut()
+    net.run(5)  # it connects again by itself
+    request = net.requests("phone", method)[-1][1]
+    assert request.call_id == invite.call_id
+    if not ring:
+        assert (
+            request.via.parameters.get("branch") == invite.via.parameters.get("branch")
+            and request.cseq.number == invite.cseq.number
+        )
+    net.run(40)
+    assert len(net.phone) == 0
+
+
 def test_a_cancelled_call_whose_flow_breaks_was_cancelled(net: Net) -> None:
     session, _ = net.call_server()
     net.drop = lambda who, message: True

@@ -688,6 +688,24 @@ def script_reinvite_without_end(make_net: Make) -> None:
     net.assert_clean()
 
 
+def script_disowned(make_net: Make) -> None:
+    """Another session took its place: the peer ends it, or never does."""
+    for ours, ends in product((True, False), (True, False)):
+        net = make_net()
+        net.connect()
+        session, other = net.answer_server() if ours else reversed(net.answer_phone())
+        net.phone.disown(session, net.now)
+        net.drain()
+        assert net.sent("phone")[-1] != "BYE"
+        if ends:
+            net.server.hangup(other, net.now)
+            net.drain()
+            assert net.responses("phone", "BYE")[-1][1].status == 200
+        net.run(40)
+        assert len(net.phone) == 0
+        net.phone.disown(session, net.now)  # it is not there any more
+
+
 SCRIPTS = tuple(it for name, it in list(globals().items()) if name.startswith("script_"))
 
 

@@ -66,6 +66,21 @@ def test_another_process_goes_on_with_the_snapshot_alone(make_net: type[Net], ca
     assert (len(net.phone), len(net.server)) == (0, 0)
 
 
+def test_another_process_sends_the_bye_that_did_not_leave(net: Net) -> None:
+    """Killed between the record and the BYE: else the peer keeps a call that nobody has."""
+    session, other = net.answer_server()
+    net.phone.hangup(session, net.now)
+    take_over(net, net.phone.snapshot(net.now))
+    assert net.phone.sessions() == [], "it is over for who hung up"
+    net.phone.start(net.now, register=False)
+    net.drain()
+    assert net.sent("phone") == ["BYE"]
+    ended = net.take("server", SessionEnded)
+    assert (ended.session, ended.by_remote) == (other, True)
+    net.run(40)
+    assert (len(net.phone), len(net.server)) == (0, 0)
+
+
 def test_the_registration_goes_on_in_another_process(net: Net) -> None:
     first = net.requests("phone", "REGISTER")[0][1]
     take_over(net, net.phone.snapshot(net.now))

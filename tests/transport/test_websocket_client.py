@@ -348,6 +348,25 @@ async def test_a_server_without_the_subprotocol_is_refused() -> None:
         assert "no subprotocol sip" in (await stage.told.next(FlowFailed)).reason
 
 
+async def test_a_server_that_was_there_is_not_doubted() -> None:
+    """It broke off the handshake, but its URL is right: there is no hint at another one."""
+    told = Inbox()
+    transport = WebSocketTransport(told)
+    listener = WebSocketListener("127.0.0.1", 0, lambda _: None)
+    port = await listener.start()
+    transport.perform(OpenFlow("flow", f"ws://127.0.0.1:{port}"))
+    await told.next(FlowOpened)
+    await listener.close()
+    await told.next(FlowClosed)
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", port)
+    transport.perform(OpenFlow("again", f"ws://127.0.0.1:{port}"))
+    reason = (await told.next(FlowFailed)).reason
+    assert "broke off the WebSocket handshake" in reason and "?" not in reason
+    await transport.close()
+    server.close()
+    await server.wait_closed()
+
+
 async def test_ws_and_wss_mixed_up(certificate: SelfSigned) -> None:
     told = Inbox()
     plain = WebSocketListener("127.0.0.1", 0, lambda _: None)

@@ -4,6 +4,7 @@ Reading order: commands, events, errors (the vocabulary), codec (its JSON), dial
 is told to be), call (one call and its table), outcomes and tasks (one result for each command, in turn), workplace
 (what the parts share), outbound, inbound, holding, digits, ending, transferring, consulting (what commands do), words
 and asking (what the server is asked for and says), conferencing, monitoring, converting, variables (what that is for),
-hearing (to whom each word goes), controller (who gets what), presence (there or not), stream (numbers), record (calls
-as values), agent (all of it together); efcx and dialects (the other way to say it).
+hearing (to whom each word goes), controller (who gets what), presence (there or not), stream (numbers), recovery and
+recovering (the way back from a lost connection), records (agents as values), agent (all of it together); efcx and
+dialects (the other way to say it).
 """

@@ -9,7 +9,7 @@ Change, drain, change: after each `command`, `receive` and `handle_timer` the ou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from hmac import compare_digest
 from typing import Any
 
@@ -52,9 +52,15 @@ from offhook.cti.numbering import refuse_number
 from offhook.cti.outcomes import TIMER as TICKET_TIMER
 from offhook.cti.outcomes import Outcomes, Ticket
 from offhook.cti.presence import LEAVE_TIMER, OUTAGE_TIMER, Presence, Standing
-from offhook.cti.record import read_calls, write_calls
+from offhook.cti.records import (
+    AgentRecord,
+    StreamRecord,
+    convert_record,
+    read_calls,
+    write_calls,
+)
 from offhook.cti.settings import AgentSettings as AgentSettings
-from offhook.cti.stream import EventStream, Finished, Outbox, Output, Publish, Reply
+from offhook.cti.stream import EventStream, Finished, Held, Outbox, Output, Persist, Publish, Reply
 from offhook.cti.workplace import Workplace
 from offhook.media.engine import EngineEvent
 from offhook.sip.events import (
@@ -82,6 +88,8 @@ from offhook.sip.user_agent import Account, UserAgent
 __all__ = ["AgentSession", "AgentSettings", "Finished", "Output", "Publish", "Reply"]
 
 _DUE = "due"
+BUG_SECONDS = 10.0
+"""So often, at most, desks are told of failures of ours that answer no command."""
 _DIALS = MakeCall | MakeOBCall | SilentMonitor
 _ON_THE_WIRE = (
     _DIALS
@@ -107,6 +115,7 @@ _ON_THE_WIRE = (
 class AgentSession:
     """See the module. `ready`: a set into which the session puts its extension when it has outputs, also from timers.
 
+    `journal`: whether what must outlive the process is put out (`Persist`); `owner` names that process in it.
     The machines of a session have a timer heap of their own; in `timers` there is one timer for all of them.
     """
 
@@ -119,24 +128,32 @@ class AgentSession:
         timers: Timers,
         ids: Ids,
         ready: set[str] | None = None,
-        snapshot: Mapping[str, Any] | None = None,
+        journal: bool = False,
+        owner: str = "",
+        record: AgentRecord | None = None,
     ) -> None:
         self.extension = extension
+        self.epoch = 0 if record is None else record.epoch + 1
+        self._owner = owner
         self._available = True
         self._password = password
+        self._kept: AgentRecord | None = None
+        self._journal = journal
+        self._now = Now(0.0, 0.0)
         self._timers = timers
         self._own_timers = Timers()
         self._due: float | None = None
+        self._bug_told = -BUG_SECONDS
         self._ready = ready
-        ua = self._user_agent(settings, ids, None if snapshot is None else snapshot["userAgent"])
-        outbox = Outbox(extension, self._stream(settings, ids, snapshot), settings.utc_offset)
+        ua = self._user_agent(settings, ids, record)
+        outbox = Outbox(extension, self._stream(settings, ids, record), settings.utc_offset)
         outcomes = Outcomes(outbox, self._own_timers, self, settings.command_timeout)
         dialect = DIALECTS[settings.dialect]
         self._work = Workplace(settings, extension, ua, outbox, outcomes, self._own_timers, ids, dialect, self)
         self._controller = Controller(self._work)
         self._presence = Presence(self._work, self._controller)
 
-    def _user_agent(self, settings: AgentSettings, ids: Ids, snapshot: Any | None) -> UserAgent:
+    def _user_agent(self, settings: AgentSettings, ids: Ids, record: AgentRecord | None) -> UserAgent:
         account = Account(
             user=self.extension,
             domain=settings.domain,
@@ -149,58 +166,96 @@ class AgentSession:
             redirects=settings.redirects,
             may_call=lambda number: refuse_number(number, *settings.monitoring_prefixes) is None,
             instance=settings.instance(self.extension),
+            credentials={} if record is None else record.credentials,
         )
         # Flows of a session that is over may still be closing when the next one of the same agent opens its own.
-        name = f"{self.extension}.{ids.token(32)}"
+        # They are in logs, where numbers are not: of the extension, its last two characters.
+        name = f"{self.extension[-2:] if len(self.extension) > 2 else ''}.{ids.token(64)}"
         own = self._own_timers
-        if snapshot is None:
+        if record is None:
             return UserAgent(account, timers=own, ids=ids, timing=settings.timing, name=name)
-        return UserAgent.restore(snapshot, account, timers=own, ids=ids, timing=settings.timing, name=name)
+        return UserAgent.restore(record.user_agent, account, timers=own, ids=ids, timing=settings.timing, name=name)
 
     @staticmethod
-    def _stream(settings: AgentSettings, ids: Ids, snapshot: Mapping[str, Any] | None) -> EventStream:
-        name, seq = ids.token(96), 0
-        if snapshot is not None:
-            name, seq = str(snapshot["stream"]["name"]), int(snapshot["stream"]["seq"])
+    def _stream(settings: AgentSettings, ids: Ids, record: AgentRecord | None) -> EventStream:
+        name, seq = (ids.token(96), 0) if record is None else (record.stream.name, record.stream.seq)
         return EventStream(name, seq=seq, keep_events=settings.history_events, keep_seconds=settings.history_seconds)
 
     @classmethod
     def restore(
         cls,
-        snapshot: Mapping[str, Any],
+        record: AgentRecord | dict[str, Any],
         settings: AgentSettings,
-        password: str,
+        password: str | None,
         *,
         timers: Timers,
         ids: Ids,
         now: Now,
         ready: set[str] | None = None,
+        journal: bool = False,
+        owner: str = "",
+        tail: Sequence[Held] = (),
     ) -> AgentSession:
-        """An agent from the `snapshot` of another process: it connects at once, and its calls can be shown and ended.
+        """An agent from the `record` (or `snapshot`) of another process: it connects at once, and its calls come back.
 
-        Calls that were not up then are gone; that is told. `snapshot` is ours: a broken one raises what it raises.
+        `password` None: the record's HA1s do. `tail`: events that were told, oldest first, for desks that come back.
+        Calls that were not up then are gone; that is told. msgspec.ValidationError (a ValueError) for what is no
+        record; it is ours, so what else is wrong with it raises what it raises.
         """
-        session = cls(settings, snapshot["extension"], password, timers=timers, ids=ids, ready=ready, snapshot=snapshot)
-        session._available = bool(snapshot["available"])
-        for call in read_calls(snapshot["calls"], session._work, frozenset(session._work.ua.sessions())):
+        record = convert_record(record)
+        session = cls(
+            settings,
+            record.extension,
+            password or "",
+            timers=timers,
+            ids=ids,
+            ready=ready,
+            journal=journal,
+            owner=owner,
+            record=record,
+        )
+        session._available, session._work.supervisor = record.available, record.supervisor
+        session._work.outbox.stream.refill(tail, now)
+        for call in read_calls(record.calls, session._work, frozenset(session._work.ua.sessions())):
             session._controller.ending.bury(call, None, now)
-        if snapshot["loggedIn"]:
+        session._controller.recovering.lost(now)
+        if record.logged_in:
             session._presence.resume_work(now)
         session._after(now)
         return session
 
+    def record(self, now: Now) -> AgentRecord:
+        """All that another process needs to go on; no password, no media. A secret all the same."""
+        work, stream = self._work, self._work.outbox.stream
+        return AgentRecord(
+            extension=self.extension,
+            owner=self._owner,
+            epoch=self.epoch,
+            logged_in=self._presence.standing is Standing.IN,
+            available=self._available,
+            supervisor=work.supervisor,
+            stream=StreamRecord(name=stream.name, seq=stream.seq),
+            calls=write_calls(work.calls.values()),
+            credentials=work.ua.credentials,
+            user_agent=work.ua.snapshot(now),
+        )
+
     def snapshot(self, now: Now) -> dict[str, Any]:
-        """All that another process needs to go on, JSON-able; no password, no media."""
-        stream = self._work.outbox.stream
-        return {
-            "version": 1,
-            "extension": self.extension,
-            "loggedIn": self._presence.standing is Standing.IN,
-            "available": self._available,
-            "stream": {"name": stream.name, "seq": stream.seq},
-            "calls": write_calls(self._work),
-            "userAgent": self._work.ua.snapshot(now),
-        }
+        """`record` as JSON-able values."""
+        taken: dict[str, Any] = msgspec.to_builtins(self.record(now))
+        return taken
+
+    def supersede(self) -> None:
+        """Another process acts for this agent now: end here, without a word to the server, and no event.
+
+        `Finished` is all that is put out; who runs us closes flows and media by it.
+        """
+        self._presence.standing = Standing.OVER
+        self._presence.usable = self._journal = False
+        self._work.calls.clear()
+        self._work.outbox.drain()
+        self._timers.cancel(self, _DUE)
+        self._work.outbox.put(Finished(self.extension, "superseded"))
 
     # What the gateway asks
 
@@ -221,6 +276,8 @@ class AgentSession:
 
     def check_password(self, password: str) -> bool:
         """Whether this is the agent's password; takes as long whatever is wrong with it."""
+        if not self._password and (proved := self._work.ua.proves(password)) is not None:
+            return proved
         given, own = (text.encode("utf-8", "surrogatepass") for text in (password, self._password))
         return compare_digest(given, own)
 
@@ -279,8 +336,7 @@ class AgentSession:
             self._carry_out(command, ticket, now)
         except Exception:  # broad: a bug must not leave the desk without an outcome; who runs us logs it
             self._work.outcomes.failed(ticket, failure("internal"), now)
-            if self._ready is not None:
-                self._ready.add(self.extension)
+            self._go_on()
             raise
 
     def _carry_out(self, command: Command, ticket: Ticket, now: Now) -> None:
@@ -308,22 +364,47 @@ class AgentSession:
 
     def receive(self, given: FlowInput | EngineEvent, now: Now) -> None:
         """What a transport or the media engine reports."""
-        if isinstance(given, FlowOpened | FlowFailed | FlowReceived | FlowAlive | FlowClosed):
-            self._work.ua.receive(given, now)
-        else:
-            self._controller.engine(given, now)
-        self._after(now)
+        try:
+            if isinstance(given, FlowOpened | FlowFailed | FlowReceived | FlowAlive | FlowClosed):
+                self._work.ua.receive(given, now)
+            else:
+                self._controller.engine(given, now)
+            self._after(now)
+        except Exception:  # broad: a bug must not leave the desks in silence; who runs us logs it
+            self.failed(now)
+            raise
+
+    def failed(self, now: Now) -> None:
+        """A bug showed at something that happened to this agent: all its desks are told, and it goes on."""
+        if now.monotonic >= self._bug_told + BUG_SECONDS:
+            self._bug_told = now.monotonic
+            self._work.outbox.error(failure("bug"), None, now)
+        self._go_on()
 
     def outputs(self) -> list[Output]:
         """What is to be done, in order; drained."""
-        return self._work.outbox.drain()
+        items = self._work.outbox.drain()
+        if not self._journal or not items:
+            return items
+        if any(isinstance(item, Finished) for item in items):
+            self._kept = None
+            return [*items, Persist(self.extension, self.epoch, None)]
+        record = self.record(self._now)
+        if not self._presence.verified or (self._kept is not None and _same(record, self._kept)):
+            return items
+        self._kept = record
+        return [Persist(self.extension, self.epoch, record), *items]
 
     def handle_timer(self, timer: str, now: Now) -> None:
         """One of our timers, or (`due`) the one that stands for all of them."""
         if timer == _DUE:
             self._due = None
-            self._own_timers.fire(now)
-            self._after(now)
+            try:
+                self._own_timers.fire(now)
+                self._after(now)
+            except Exception:  # broad: as with an input
+                self.failed(now)
+                raise
         elif timer == OUTAGE_TIMER:
             self._presence.outage_lasts(now)
         elif timer == LEAVE_TIMER:
@@ -388,6 +469,7 @@ class AgentSession:
 
     def _after(self, now: Now) -> None:
         """Deal with all that the user agent put out, and see that we are called again in time."""
+        self._now = now
         ua, outbox = self._work.ua, self._work.outbox
         while (items := ua.outputs()) or self._presence.settle(now):
             for item in items:
@@ -395,6 +477,10 @@ class AgentSession:
                     outbox.put(item)
                 else:
                     self._sip(item, now)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """See that we are called again in time, and asked for what we put out."""
         due = None if self._presence.standing is Standing.OVER else self._own_timers.next()
         if due != self._due:
             self._due = due
@@ -402,7 +488,7 @@ class AgentSession:
                 self._timers.cancel(self, _DUE)
             else:
                 self._timers.set(self, _DUE, due)
-        if outbox.items and self._ready is not None:
+        if self._work.outbox.items and self._ready is not None:
             self._ready.add(self.extension)
 
     def _sip(self, event: SipEvent, now: Now) -> None:
@@ -418,10 +504,19 @@ class AgentSession:
             case RegistrationFailed():
                 self._presence.refused(event, now)
             case ServerLost():
+                self._controller.recovering.lost(now)
                 self._presence.lost(event.reason, now)
             case Unregistered():
                 self._presence.gone(now)
             case ServerReached():
-                return  # registration follows
+                self._controller.recovering.back(now)  # registration follows
             case _:
                 self._controller.sip(event, self._available and self._presence.standing is Standing.IN, now)
+
+
+def _same(one: AgentRecord, other: AgentRecord) -> bool:
+    """Whether two records differ in nothing but when they were taken."""
+    ours, theirs = one.user_agent, other.user_agent
+    if any(ours[key] != theirs[key] for key in ours if key != "at"):
+        return False
+    return one == msgspec.structs.replace(other, user_agent=ours)

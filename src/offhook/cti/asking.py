@@ -1,6 +1,9 @@
 """Asking the server for what SIP has no method for, and hearing what came of it: INFOs out, a word back. RB §7.3.
 
 The 200 to a word says only that it arrived; in the dialect whose server does not answer by words it is the outcome.
+Where no answer came, because the connection broke, it may have arrived. When the server is there again it is asked
+again, but not for a conference, which must not be made twice: who may be in one by now says how they are as a member,
+which the server takes from members alone.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from offhook.cti.workplace import Workplace
 from offhook.errors import StateError
 from offhook.sip.events import RequestAnswered
 
+TIMED_OUT = 408
 Heard = Callable[[Failure | None, Word | None, Now], None]
 
 OUTCOMES = frozenset({"DONE", "FAILED", "CONSULT_CONFERENCE_FAILED", "BARGE_FAILED", "CONSULT_TRANSFER_FAILED"})
@@ -28,6 +32,13 @@ _UNNAMED: dict[str, type] = {
     "CONSULT_TRANSFER_FAILED": ConsultTransfer,
 }
 """Which command such a word is the outcome of, where the server does not repeat the id."""
+_JOINS = ("CONFERENCE", "BARGE")
+"""Asks by which calls become a conference, once."""
+_NOT_ARRIVED = "The connection broke before the server had it."
+DOUBT_TIMER = "doubt:"
+DOUBT = 5.0
+"""Seconds after which there is believed to be no conference: the server takes 3 to enrol a leg that was taken over."""
+_LOST = "No answer came to what the server was asked; whether it was carried out is not known."
 
 
 class Asking:
@@ -69,12 +80,14 @@ class Asking:
             except StateError:
                 return  # the session ends at this moment, which is told next
 
-    def answered(self, task: Task, answered: RequestAnswered, now: Now) -> bool:
+    def answered(self, call: Call, task: Task, answered: RequestAnswered, now: Now) -> bool:
         """The answer to an INFO of a task. True: that was the last, and the word is waited for."""
         inquiry = task.inquiry
         if inquiry is None or task.asked != answered.id:
             return False
-        if not 200 <= answered.status < 300:
+        if answered.response is None:
+            self._lose(call, task, inquiry, answered.status, now)
+        elif not 200 <= answered.status < 300:
             phrase = readable(answered.phrase)
             detail = f"The other side answered {answered.status} {phrase}."
             self.over(task, failure("not-understood", phrase or None, detail), None, now)
@@ -83,8 +96,46 @@ class Asking:
         elif not self._work.dialect.answers(inquiry.ask):
             self.over(task, None, None, now)
         else:
+            task.asked = None
             return True
         return False
+
+    def _lose(self, call: Call, task: Task, inquiry: Inquiry, status: int, now: Now) -> None:
+        """No answer came: what comes of it is waited for as before, where a word can tell it."""
+        if not self._work.dialect.answers(inquiry.ask):
+            self.over(task, failure("timeout", detail=_LOST), None, now)
+            return
+        inquiry.lost, task.asked = True, None
+        if status == TIMED_OUT:  # the connection is there; else `again` comes when it is
+            self.again(call, now)
+
+    def again(self, call: Call, now: Now) -> None:
+        """The server is there again: find out what became of what it was asked for. Digits are not sent twice.
+
+        Its word may have been lost as well as its answer.
+        """
+        task = call.task
+        inquiry = None if task is None else task.inquiry
+        if task is None or inquiry is None or task.asked is not None or not self._work.dialect.words:
+            return
+        inquiry.lost = True
+        ask = inquiry.ask
+        inquiry.checking = ask.event in _JOINS
+        if inquiry.checking:
+            muted = call.dialog.participants[0].mute
+            ask = Ask("MEMBER_STATE", ask.id, {"held": call.held, "muted": muted})
+        ((content_type, body),) = self._work.dialect.express(ask)
+        assert call.session is not None, "a call that is up has a session"
+        try:  # in the session that the call has by now
+            task.asked = self._work.ua.info(call.session, content_type, body, now)
+        except StateError:
+            return  # the connection is gone again, or the session ends at this moment
+        inquiry.lost = False
+
+    def doubts(self, call: Call) -> bool:
+        """Whether the running task asked for a conference, and it is not known if the server has that."""
+        inquiry = None if call.task is None else call.task.inquiry
+        return inquiry is not None and inquiry.ask.event in _JOINS and (inquiry.lost or inquiry.checking)
 
     def awaits(self, call: Call, word: Word) -> bool:
         """Whether the running task of this call waits for that word."""
@@ -98,8 +149,23 @@ class Asking:
 
     def heard(self, call: Call, why: Failure | None, word: Word, now: Now) -> None:
         """The word that the running task waits for has come."""
-        assert call.task is not None, "asked only where `awaits`"
-        self.over(call.task, why, word, now)
+        task = call.task
+        assert task is not None and task.inquiry is not None, "asked only where `awaits`"
+        inquiry = task.inquiry
+        if inquiry.checking and word.event == "FAILED":  # there is none, or the server does not know our leg yet
+            self._work.timers.set(self._work.owner, f"{DOUBT_TIMER}{task.ticket.serial}", now.monotonic + DOUBT)
+        elif inquiry.checking and word.event == "DONE":  # there is; who is in it, its own word tells
+            if call.in_conference:
+                self.over(task, None, None, now)
+        else:
+            self.over(task, why, word, now)
+
+    def doubt_lasts(self, serial: str, now: Now) -> None:
+        """There is no conference: the ask did not arrive. `serial` is that of the command's ticket."""
+        tasks = [call.task for call in self._work.calls.values()]
+        task = next((task for task in tasks if task is not None and str(task.ticket.serial) == serial), None)
+        if task is not None and task.inquiry is not None:  # else the call has ended meanwhile
+            self.over(task, failure("not-sent", detail=_NOT_ARRIVED), None, now)
 
     def _say(self, task: Task, now: Now) -> None:
         inquiry = task.inquiry
@@ -113,5 +179,6 @@ class Asking:
     def over(self, task: Task, why: Failure | None, word: Word | None, now: Now) -> None:
         """What came of it is known."""
         inquiry, task.inquiry, task.asked = task.inquiry, None, None
+        self._work.timers.cancel(self._work.owner, f"{DOUBT_TIMER}{task.ticket.serial}")
         assert inquiry is not None, "over once"
         inquiry.heard(why, word, now)

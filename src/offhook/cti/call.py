@@ -19,6 +19,7 @@ from offhook.cti.dialog import CONFERENCE, Kind
 from offhook.cti.errors import Failure
 from offhook.cti.events import Dialog
 from offhook.cti.outcomes import Ticket
+from offhook.cti.recovery import Recovery
 from offhook.cti.words import Ask, Stream, Word
 from offhook.media.engine import Direction
 from offhook.sip.events import SessionEnded
@@ -146,6 +147,10 @@ class Inquiry:
     """The INFOs that have not left yet."""
     heard: Callable[[Failure | None, Word | None, Now], None]
     """Gets why it failed, or None; and the word that told it, where one did."""
+    lost: bool = False
+    """No answer came: whether it arrived is not known."""
+    checking: bool = False
+    """The server was told how we are as a member, which it takes only from those who are in a conference."""
 
 
 @dataclass(slots=True, eq=False)
@@ -158,6 +163,8 @@ class Transfer:
     """None: its command had all its time."""
     consult: Call | None = None
     """The call whose other party takes over; None in a blind transfer."""
+    before: Transfer | None = None
+    """An earlier one whose command had all its time: it may come about all the same."""
     ringing: bool = False
     """The consult was not answered when the REFER left."""
     refer: str | None = None
@@ -187,7 +194,8 @@ class Takeover:
 class Outgoing:
     """How we call: what goes into the INVITE, and the command that wanted it."""
 
-    ticket: Ticket
+    ticket: Ticket | None
+    """None: it was another process's."""
     target: str = field(repr=False)
     """The user part of the Request-URI."""
     headers: list[tuple[str, str]] = field(repr=False)
@@ -216,10 +224,19 @@ class Call:
     parked: bool = False
     """Held by us because the page was gone."""
     restored: bool = False
-    """From another process: there is no audio here."""
+    """From another process: there is no audio here yet."""
+    untold: bool = False
+    """So: that it was answered nobody has been told."""
+    recovery: Recovery | None = None
+    """Its connection was lost, and it is on its way back."""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Of the INVITE that we made it by: the server wants them again of the one that takes it over."""
     renegotiation: Renegotiation | None = None
     renegotiated_at: float = -1.0
     """When our last hold or retrieve got its 2xx (monotonic)."""
+    joined_at: float = -1.0
+    """When the server began to join us with the other party: we answered, or it gives back what was not transferred
+    (monotonic). It is no use any more once it says that it has."""
     remote_offer: bool = False
     """An offer of the other side is being answered."""
     remote_hold: bool = False
@@ -297,6 +314,11 @@ class Call:
     def video_while(self, held: bool) -> Direction | None:
         """The direction of video: as agreed, but that a call that is held sees nothing of us."""
         return None if held else self.video
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing may be sent in it: it is on its way back from a lost connection."""
+        return self.recovery is not None and self.recovery.blocks
 
     @property
     def in_conference(self) -> bool:

@@ -27,6 +27,9 @@ _FIELDS = {
     for name, command in _COMMANDS.items()
 }
 
+_TYPES = {"`str`": "a string", "`int`": "a whole number", "`bool`": "true or false", "`object`": "an object"}
+"""What msgspec expects, in words."""
+
 Parsed: TypeAlias = Mapping[str, Any]
 
 
@@ -129,7 +132,7 @@ def _command(name: str, parameter: Parsed, command_id: str | None, password_opti
     try:
         command: Command = msgspec.convert({**given, "id": command_id, "action": name}, kind, strict=True)  # type: ignore[assignment]
     except msgspec.ValidationError as problem:
-        raise _Wrong(_wrong_parameter(_in_words(str(problem)))) from None
+        raise _Wrong(_wrong_parameter(_in_words(str(problem), name))) from None
     return command
 
 
@@ -137,11 +140,19 @@ def _wrong_parameter(text: str) -> Failure:
     return failure("invalid-parameter", text, text)
 
 
-def _in_words(problem: str) -> str:
-    """What msgspec says is wrong with a parameter, for people."""
+def _in_words(problem: str, action: str) -> str:
+    """What msgspec says is wrong with a parameter, for people: what it must be."""
     name = problem.rpartition("`$.")[2].rstrip("`")
+    at = f" - at `parameter.{name}`"
     if "regex" in problem and name in CHARACTERS:
-        return f"{name} may only have {CHARACTERS[name]} - at `parameter.{name}`"
+        what = f"the names in {name}" if "`key`" in problem else name
+        return f"{what} may only have {CHARACTERS[name]}{at}"
+    allowed = next((get_args(field.type) for field in _FIELDS[action] if field.name == name), ())
+    if problem.startswith("Invalid enum value"):
+        return f"{name} must be {' or '.join(map(str, allowed))}{at}"
+    expected, _, got = problem.partition(", got ")
+    if got and expected.removeprefix("Expected ") in _TYPES:
+        return f"{name} must be {_TYPES[expected.removeprefix('Expected ')]}{at}"
     return problem.replace("`$.", "`parameter.")
 
 

@@ -232,8 +232,12 @@ Command = (
     | GetStats
 )
 
-CHARACTERS = {"extension": "letters, digits and - _ . ! ~ * ' ( ) & = + $ , / #", "message": "0-9 A-D * #"}
-"""What the parameters with a pattern may have in them, in words."""
+CHARACTERS = {
+    "extension": "letters, digits and - _ . ! ~ * ' ( ) & = + $ , / #",
+    "message": "0-9 A-D * #",
+    "callVariables": "letters, digits and _",
+}
+"""What the parameters with a pattern may have in them (`callVariables`: its names), in words."""
 
 DialogCommand = (
     AnswerCall

@@ -43,6 +43,7 @@ _REASONS = {
     "LIMIT_REACHED": ("conference-limit", "LIMIT REACHED of 4 unique members"),
     "ON_HOLD": ("call-on-hold", "call is ON HOLD"),
     "CUSTOMER_LEFT": ("customer-left", "CUSTOMER LEFT"),
+    "CONSULT_LEFT": ("consult-left", "CONSULT LEFT"),
     "NOT_ALLOWED": ("not-allowed", "ERROR : Unknown EVENT "),
 }
 
@@ -129,6 +130,19 @@ class Conferencing:
         if task is not None and isinstance(task.command, ConferenceConsult):
             call.passed_on = JOINED
 
+    def consult_over(self, call: Call, now: Now) -> None:
+        """A call is over, and all of it told: without the consult there will be no conference.
+
+        In a dialect without words its end may be the first that is heard of one; and so may it after an outage.
+        """
+        customer = call.customer
+        task = None if customer is None else customer.task
+        if customer is None or task is None or task.inquiry is None or not isinstance(task.command, ConferenceConsult):
+            return
+        if call.passed_on is None and self._work.dialect.words and not self._asking.doubts(customer):
+            left = Word(event="", reason="CONSULT_LEFT")
+            self._asking.over(task, refusal("Consult Conference", "conference-refused", left), None, now)
+
     # dropParticipant
 
     def drop(self, call: Call, task: Task, now: Now) -> None:
@@ -157,12 +171,13 @@ class Conferencing:
         """A word CONFERENCE for this call."""
         if call.phase is not Phase.UP or call.queued:  # to desks, a call in a queue has not begun
             return
-        asked = self._asking.awaits(call, word)
+        # After an outage the server does not repeat our id: our leg may be another one to it.
+        asked = self._asking.awaits(call, word) or (len(word.members) > 2 and self._asking.doubts(call))
         confers = asked and call.task is not None and isinstance(call.task.command, ConferenceConsult)
         others = [each for each in word.members if each.ext != self._work.extension]
         if not call.in_conference and not asked and len(others) < 2:
             return  # it is an ordinary call, and that is known
-        joined = self._take_in_consult(call, word, now) or confers
+        joined = self._take_in_consult(call, confers or word.reason == JOINED, now) or confers
         call.conference = word.conference or call.conference
         if call.in_conference:
             self._changed(call, others, now)
@@ -174,10 +189,10 @@ class Conferencing:
             retrieve = RetrieveCall(dialogId=call.id)
             self._tasks.submit(call, Task(retrieve, self._work.outcomes.begin(retrieve, None), own=True), now)
 
-    def _take_in_consult(self, call: Call, word: Word, now: Now) -> bool:
+    def _take_in_consult(self, call: Call, joined: bool, now: Now) -> bool:
         """The consult of this call went into the conference; its BYE may come only now, or not at all."""
         consult = self._work.consult_about(call)
-        if word.reason != JOINED or consult is None or consult.phase is not Phase.UP:
+        if not joined or consult is None or consult.phase is not Phase.UP:
             return False
         consult.passed_on = JOINED
         session = consult.session
@@ -217,7 +232,7 @@ class Conferencing:
         self._holding.set_microphone(call)
 
     def _take_over(self, call: Call, word: Word, now: Now) -> None:
-        """Whose call was about the customer's has it now: its id, where that is free, and the customer's number."""
+        """Whose call was about the customer's has it now: its id, where that is known and free, and the number."""
         work, old = self._work, call.id
         wanted = usable_id(word.customer_dialog_id or call.customer_id)
         if wanted is not None and wanted not in work.calls and call.transfer is None:
@@ -286,13 +301,21 @@ class Conferencing:
 
     # How members are
 
+    def back(self, call: Call, now: Now) -> None:
+        """The server is there again: who tells it how they are is told who is in the conference by now."""
+        if call.in_conference and self._work.dialect.words:
+            self._tell_server(call, now)
+
+    def _tell_server(self, call: Call, now: Now) -> None:
+        own = call.dialog.participants[0]
+        self._asking.tell(call, "MEMBER_STATE", {"held": call.held, "muted": own.mute}, now)
+
     def own_changed(self, call: Call, change: Change, now: Now) -> None:
         """We hold or retrieve, mute or unmute: tell the others."""
         if not call.in_conference or call.phase is not Phase.UP:
             return
         if self._work.dialect.words:
-            own = call.dialog.participants[0]
-            self._asking.tell(call, "MEMBER_STATE", {"held": call.held, "muted": own.mute}, now)
+            self._tell_server(call, now)
             return
         body = write(
             {

@@ -139,12 +139,22 @@ class Consulting:
     # What the server tells
 
     def display_updated(self, call: Call, event: DisplayUpdated, now: Now) -> None:
-        """The other party is another one now."""
-        if event.attended:
-            number = readable(event.number or "").strip() or None
+        """The other party is another one now, or the same, which the server has joined us with."""
+        call.joined_at = -1.0
+        number = readable(event.number or "").strip() or None
+        if event.attended or self._is_customer(call, number):
             self.taken_over(call, Takeover(number=number), now)
         elif call.queued and call.phase is Phase.UP:
             self._out_of_queue(call, now)
+
+    def _is_customer(self, call: Call, number: str | None) -> bool:
+        """Whether who we talk with by now is the customer whom we are consulted about.
+
+        So FreeSWITCH tells who was transferred to us while the consult rang, without X-FS-Attended-Transfer.
+        """
+        consulted = call.kind is Kind.CONSULT and call.customer is None and call.outgoing is None
+        customer = call.dialog.customerNumber
+        return consulted and number == customer and customer not in (NO_NUMBER, call.dialog.fromAddress)
 
     def _out_of_queue(self, call: Call, now: Now) -> None:
         """An agent took our call."""

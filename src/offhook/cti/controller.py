@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from offhook.clock import Now
+from offhook.cti.asking import DOUBT_TIMER
 from offhook.cti.call import Call, Phase, Task
 from offhook.cti.commands import (
     SST,
@@ -39,12 +40,14 @@ from offhook.cti.dialog import again, event_of
 from offhook.cti.digits import Digits
 from offhook.cti.ending import Ending
 from offhook.cti.errors import Failure, failure, invalid_action, media_failure
-from offhook.cti.events import Audio, CallStats, DialogResponse, DialogState, StatsResponse
+from offhook.cti.events import CallStats, DialogResponse, DialogState, StatsResponse
 from offhook.cti.hearing import IN_TURN, Hearing
 from offhook.cti.holding import AGAIN_TIMER, Change, Holding
 from offhook.cti.inbound import AUTO_TIMER, RING_TIMER, Inbound
 from offhook.cti.outbound import Outbound
 from offhook.cti.outcomes import Ticket
+from offhook.cti.recovering import RECOVER_TIMER, Recovering
+from offhook.cti.stats import told_audio, told_video
 from offhook.cti.tasks import Tasks
 from offhook.cti.transferring import LEGS_TIMER, REFER_TIMER, Transferring
 from offhook.cti.variables import SILENCE_TIMER
@@ -53,7 +56,6 @@ from offhook.errors import StateError
 from offhook.media.engine import (
     AnswerApplied,
     AnswerCreated,
-    AudioStats,
     DigitsSent,
     EngineEvent,
     EngineFailed,
@@ -103,6 +105,7 @@ class Controller:
         self._consulting = Consulting(work, self._tasks, self._outbound, self.ending)
         taken_over = self._consulting.taken_over
         self._hearing = Hearing(work, self._tasks, self._outbound, self.ending, self._holding, taken_over)
+        self.recovering = Recovering(work, self._tasks, self._holding, self._over, self._back)
         self.ending.watch(self._buried)
         self._probes: dict[str, Call] = {}
         self._tasks.serve(
@@ -131,7 +134,9 @@ class Controller:
 
     def _buried(self, call: Call, reason: str | None, now: Now) -> None:
         self._consulting.buried(call, reason, now)
+        self._hearing.conferencing.consult_over(call, now)
         self._hearing.listening.over(call, now)
+        self.recovering.over(call, now)
 
     # Commands
 
@@ -214,9 +219,14 @@ class Controller:
         self._tasks.submit(call, Task(command, self.work.outcomes.begin(command, None), own=True), now)
 
     def announce_all(self, now: Now) -> None:
-        """Tell every live dialog again with its true state: the server is reached again."""
+        """Tell every live dialog again with its true state: the server is reached again.
+
+        Of a call on its way back that is known when it is back, or gone.
+        """
         for call in list(self.work.calls.values()):
-            if call.announced:
+            if call.recovery is not None:
+                call.recovery.announce = True
+            elif call.announced:
                 self.work.tell(call, now, again(call.dialog))
 
     def announce_to(self, origin: str | None) -> bool:
@@ -226,10 +236,22 @@ class Controller:
             self.work.outbox.reply(origin, event_of(call.kind, again(call.dialog), self.work.extension))
         return bool(calls)
 
-    def probe(self, now: Now) -> None:
-        """Ask whether the calls still exist: while the server was out of reach, nobody could have told their end."""
+    def out_of_service(self, why: Failure, now: Now) -> None:
+        """The outage was told: what waits for its end in calls, and has not begun, fails."""
         for call in self.work.up():
-            self._ask_after(call, now)
+            if call.recovery is not None:
+                self._transferring.unsent(call, why, now)
+                self._tasks.refuse_waiting(call, why, now)
+
+    def probe(self, now: Now) -> None:
+        """Ask whether the calls still exist: while the server was out of reach, nobody could have told their end.
+
+        Those on their way back ask for themselves.
+        """
+        for call in self.work.up():
+            if call.recovery is None:
+                self._ask_after(call, now)
+                self._hearing.back(call, now)
 
     def _ask_after(self, call: Call, now: Now) -> None:
         assert call.session is not None, "a call that is up has a session"
@@ -244,6 +266,8 @@ class Controller:
         """An event of a session; others are for the agent."""
         if isinstance(event, InviteReceived):
             self._inbound.received(event, available, now)
+            return
+        if self.recovering.takes(event, now):
             return
         if isinstance(event, RequestAnswered):
             self._request_answered(event, now)
@@ -279,12 +303,21 @@ class Controller:
             case RenegotiationFailed():
                 self._holding.refused(call, event.status, event.phrase, now)
             case SessionEnded():
-                self._hearing.conferencing.consult_ends(call, event)
-                self._transferring.ended(call, event, now)
+                if not self.recovering.takes_end(call, event, now):
+                    self._over(call, event, now)
             case DisplayUpdated():
                 self._consulting.display_updated(call, event, now)
             case _:
                 self._referral(call, event, now)
+
+    def _back(self, call: Call, taken_over: bool, now: Now) -> None:
+        if taken_over:
+            self._hearing.listening.taken_over(call, now)
+        self._hearing.back(call, now)
+
+    def _over(self, call: Call, event: SessionEnded, now: Now) -> None:
+        self._hearing.conferencing.consult_ends(call, event)
+        self._transferring.ended(call, event, now)
 
     def _referral(self, call: Call, event: SipEvent, now: Now) -> None:
         match event:
@@ -335,7 +368,7 @@ class Controller:
         elif isinstance(event, DigitsSent):
             self._digits.sent(asked.call, now)
         elif isinstance(event, Stats):
-            self._stats(asked, event.audio, now)
+            self._stats(asked, event, now)
         else:
             assert isinstance(event, AnswerApplied), "the other outcomes are dealt with above"
 
@@ -345,6 +378,7 @@ class Controller:
             Purpose.ANSWER: self._inbound.answer_made,
             Purpose.RENEGOTIATE: self._holding.offer_made,
             Purpose.REMOTE: self._holding.remote_answered,
+            Purpose.RECOVER: self.recovering.offer_made,
         }
         made[asked.purpose](asked.call, sdp, now)
 
@@ -359,6 +393,10 @@ class Controller:
                 self._holding.offer_failed(call, code, detail, now)
             case Purpose.REMOTE:
                 self._holding.remote_failed(call, code, detail, now)
+            case Purpose.RECOVER:
+                self.recovering.offer_failed(call, now)
+            case Purpose.RECOVERED:
+                self.recovering.not_heard(call, now)
             case Purpose.DIGITS:
                 self._digits.engine_failed(call, code, detail, now)
             case Purpose.STATS:
@@ -368,22 +406,12 @@ class Controller:
                 if asked.purpose is Purpose.APPLY:
                     self.ending.hang_up(call, now)
 
-    def _stats(self, asked: Asked, audio: AudioStats, now: Now) -> None:
-        told = Audio(
-            codec=audio.codec,
-            packetsSent=audio.packets_sent,
-            packetsReceived=audio.packets_received,
-            packetsLost=audio.packets_lost,
-            jitterMs=audio.jitter_ms,
-            roundTripMs=audio.round_trip_ms,
-            mos=audio.mos,
-            levelInDb=audio.level_in_db,
-            levelOutDb=audio.level_out_db,
-        )
-        response = StatsResponse(loginId=self.work.extension, dialogId=asked.call.id, audio=told)
+    def _stats(self, asked: Asked, stats: Stats, now: Now) -> None:
+        audio, video = told_audio(stats.audio), told_video(stats.video)
+        response = StatsResponse(loginId=self.work.extension, dialogId=asked.call.id, audio=audio, video=video)
         self.work.outbox.publish(CallStats(response=response), now)
-        result = {"dialogId": asked.call.id, "audio": msgspec.to_builtins(told)}
-        self.work.outcomes.done(asked.ticket, result)
+        told: dict[str, object] = msgspec.to_builtins(response)
+        self.work.outcomes.done(asked.ticket, {key: told[key] for key in told if key != "loginId"})
 
     # Time
 
@@ -394,8 +422,14 @@ class Controller:
         if what == ENGINE_TIMER:
             self.engine(EngineFailed(name, self.work.asked[name].call.media, "timeout", ""), now)
             return
+        if what == RECOVER_TIMER:
+            self.recovering.handle_timer(name, now)
+            return
+        if what == DOUBT_TIMER:
+            self._hearing.doubt_lasts(name, now)
+            return
         if what == SILENCE_TIMER:
-            self._hearing.variables.silent(self.work.sessions[name], now)
+            self._hearing.variables.silent(name, now)
             return
         call = self.work.calls[name]
         if what == RING_TIMER:

@@ -116,11 +116,11 @@ class Ending:
 
 
 def _goes_on(call: Call, reason: str | None) -> bool:
-    """Whether it is told that the customer talks on without us: with who took over, or sent us out of a conference.
-
-    Who leaves one of their own accord has ended the call on their side, as with any other.
-    """
-    return call.passed_on is not None or (call.in_conference and reason == SENT_AWAY)
+    """Whether it is told that the customer talks on without us: with who took over, or in a conference that goes on."""
+    if call.passed_on is not None or not call.in_conference:
+        return call.passed_on is not None
+    leaves = call.released and reason is None and call.dialog.customerNumber in call.others and len(call.others) > 1
+    return leaves or reason == SENT_AWAY
 
 
 def _text(ended: SessionEnded) -> str | None:

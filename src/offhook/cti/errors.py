@@ -56,6 +56,7 @@ CODES: dict[str, Code] = {
     "call-ended": Code("generalError", "The call ended before the command could be carried out."),
     "not-sent": Code("generalError", "The request could not be sent."),
     "internal": Code("generalError", "Offhook failed at this command; its log says how. What came of it is not known."),
+    "bug": Code("generalError", "Offhook failed at something that happened; its log says how. getState tells what is."),
     "released": Code("generalError", "The call was released before the server took it."),
     "logged-out": Code("generalError", "The agent logged out before the command could be carried out."),
     # The way to the server
@@ -67,11 +68,15 @@ CODES: dict[str, Code] = {
     "login-slowed": Code("subscriptionFailed", "Too many refused logins of this extension from here; wait a little."),
     "unreachable": Code("networkIssue", "The server cannot be reached; it is tried again until logout."),
     "out-of-service": Code("networkIssue", "The connection to the server is lost; it is tried again until logout."),
+    "recovery-failed": Code(
+        "networkIssue", "The connection is back, but this call could not be taken over yet; it is tried again."
+    ),
     # Conferences, monitoring, video
     "not-allowed": Code("generalError", "Listening to others' calls is for supervisors."),
     "not-in-dialect": Code("generalError", "There is no way to ask this of the server in the configured dialect."),
     "not-understood": Code("generalError", "The server does not understand what it was asked for."),
     "no-consult": Code("invalidState", "There is no consult, answered and not queued, to take into the conference."),
+    "consult-left": Code("generalError", "The consulted party has left; the customer's call is as it was."),
     "conference-limit": Code("generalError", "A conference has at most 4 members."),
     "conference-refused": Code("generalError", "The server did not make the conference; the calls are as they were."),
     "call-on-hold": Code("generalError", "The call is on hold; try again when it is retrieved."),
@@ -107,6 +112,7 @@ CODES: dict[str, Code] = {
     "media-no-common-codec": Code("generalError", "The other side has no audio codec in common with us."),
     "media-closed": Code("generalError", "The audio of this call was closed meanwhile."),
     "media-timeout": Code("generalError", "The media engine did not answer in time."),
+    "media-no-relay": Code("generalError", "The relay (TURN server) that the audio must go through cannot be used."),
     "media-unsupported": Code("generalError", "The media engine cannot do this."),
     "media-device": Code("generalError", "The microphone or loudspeaker cannot be used."),
     "media-internal": Code("generalError", "The media engine failed."),

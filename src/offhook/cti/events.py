@@ -211,10 +211,32 @@ class Audio(Struct, frozen=True, kw_only=True):
     levelOutDb: float | None = None
 
 
+class Video(Struct, frozen=True, kw_only=True):
+    """Both directions of a call's video. `width` and `height` are of the last picture received, null where there was
+    none; frames dropped and the times that the picture stood still are null where they are not counted."""
+
+    codec: str
+    direction: Literal["sendrecv", "sendonly", "recvonly", "inactive"]
+    connected: bool
+    framesSent: int
+    framesReceived: int
+    framesDropped: int | None
+    freezes: int | None
+    frozenMs: int | None
+    packetsSent: int
+    packetsReceived: int
+    packetsLost: int
+    width: int | None
+    height: int | None
+
+
 class StatsResponse(Struct, frozen=True, kw_only=True):
+    """`video` is there where the call has, or had, some."""
+
     loginId: str
     dialogId: str
     audio: Audio
+    video: Video | UnsetType = UNSET
 
 
 class CallStats(Message, frozen=True, kw_only=True, tag="callStats"):

@@ -90,10 +90,19 @@ class Hearing:
 
     def answered(self, call: Call, task: Task, answered: RequestAnswered, now: Now) -> bool:
         """The answer to an INFO of a task. True: that was the last, and what comes of it is waited for."""
-        waits = self._asking.answered(task, answered, now)
+        waits = self._asking.answered(call, task, answered, now)
         if waits and isinstance(task.command, UpdateCallVariableData):
             self.variables.arrived(call, now)
         return waits
+
+    def back(self, call: Call, now: Now) -> None:
+        """The server is there again; what it said meanwhile was lost."""
+        self._asking.again(call, now)
+        self.conferencing.back(call, now)
+
+    def doubt_lasts(self, serial: str, now: Now) -> None:
+        """What the server was asked for before an outage has not come about."""
+        self._asking.doubt_lasts(serial, now)
 
     def received(self, received: RequestReceived, now: Now) -> None:
         """A request that may carry a word."""

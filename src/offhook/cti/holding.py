@@ -107,7 +107,7 @@ class Holding:
     def go_on(self, call: Call, now: Now) -> None:
         """Make the offer, as soon as nothing of the other side is in the way."""
         renegotiation = call.renegotiation
-        if renegotiation is None or renegotiation.stage is not Stage.WAITING or call.remote_offer:
+        if renegotiation is None or renegotiation.stage is not Stage.WAITING or call.remote_offer or call.waits:
             return
         renegotiation.stage = Stage.OFFERING
         self._work.make_offer(call, Purpose.RENEGOTIATE, renegotiation.direction, now, renegotiation.video)

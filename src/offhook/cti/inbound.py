@@ -100,7 +100,7 @@ class Inbound:
         """Hold what is up, then answer."""
         call.step(Step.ANSWER)
         work = self._work
-        others = [other for other in work.up() if other is not call and not other.restored and not _stays_held(other)]
+        others = [other for other in work.up() if other is not call and not _stays_held(other)]
         call.holds = {other.id for other in others}
         for other in others:
             hold = HoldCall(dialogId=other.id)
@@ -174,6 +174,7 @@ class Inbound:
         """The ACK is in."""
         if not call.step(Step.ESTABLISHED):
             return
+        call.joined_at = now.monotonic
         task, media_type = call.task, _answer_type(call)
         if call.video_offer:
             call.video_offer, call.video, call.stream = "", _VIDEO[media_type], STREAMS.get(media_type)

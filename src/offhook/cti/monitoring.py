@@ -151,6 +151,13 @@ class Listening:
         if call.listens and not call.whispering:
             self._listen(call, lambda now: None, now)
 
+    def taken_over(self, call: Call, now: Now) -> None:
+        """Another leg of ours listens now, after an outage: the server lets none whisper that has not asked."""
+        if call.whispering:
+            self._shut(call, now)
+            self._ended(call, now, "whisper-off")
+            self._work.outbox.error(failure("whisper-refused"), call.id, now)
+
     def start(self, call: Call, task: Task, now: Now) -> None:
         """In its turn. To speak, the session must be able to carry it; the microphone stays shut until it may."""
         why = self._unfit(call, task.command.action)
@@ -217,7 +224,9 @@ class Listening:
         def heard(why: Failure | None, word: Word | None, now: Now) -> None:
             if word is not None and word.event != CONFERENCE:
                 why = refusal("Bargein", "barge-refused", word)
-            if why is None or call.whispering:
+            if why is None:  # the customer's id, if the server named it
+                self._tasks.finish(call, None, now, result={"dialogId": call.id})
+            elif call.whispering:
                 self._tasks.finish(call, why, now)
             else:
                 self._back(call, why, now)

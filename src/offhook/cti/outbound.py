@@ -58,6 +58,7 @@ class Outbound:
     def place(self, kind: Kind, dialog: Dialog, outgoing: Outgoing, now: Now) -> Call | None:
         """Have the engine make an offer for a call whose numbers were checked; None where there are calls enough."""
         work, ticket = self._work, outgoing.ticket
+        assert ticket is not None, "a command wants it"
         if len(work.calls) >= work.settings.max_calls:
             work.outcomes.failed(ticket, failure("too-many-calls"), now)
             return None
@@ -76,6 +77,7 @@ class Outbound:
         call.step(Step.OFFERED)
         try:
             target = str(Uri.sip(outgoing.target, work.settings.domain))
+            call.headers = tuple(outgoing.headers)
             work.attach(call, work.ua.invite(target, sdp, now, headers=outgoing.headers))
             self._take_id(call)
         except LocalError as problem:

@@ -154,6 +154,7 @@ class Presence:
         work.outbox.error(why, None, now)
         work.outbox.publish(xmpp_event(work.extension, "OUT_OF_SERVICE", why.description), now)
         self._fail_all(why, now)
+        self._controller.out_of_service(why, now)
 
     def refused(self, event: RegistrationFailed, now: Now) -> None:
         """A REGISTER was refused."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -13,6 +14,17 @@ from offhook.cti.errors import Failure
 from offhook.cti.events import Event, ToDesk, error
 from offhook.media.engine import EngineRequest
 from offhook.sip.flow import FlowOutput
+
+if TYPE_CHECKING:
+    from offhook.cti.records import AgentRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An event that was told, and when (seconds since 1970): for desks that come back with an older `seq`."""
+
+    wall: float
+    event: Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +71,20 @@ class Audit:
     """The number that X-Destination-Number names besides, where it is another one than `target`."""
 
 
-Output = FlowOutput | EngineRequest | Publish | Reply | Finished | Audit
+@dataclass(frozen=True, slots=True)
+class Persist:
+    """Keep this record in place of the one before; None: forget the agent, it is logged out.
+
+    It comes before those outputs of its agent that make it true (a request that uses a CSeq, the 200, ACK or BYE of a
+    call, the event that tells of it): they wait until it is durable.
+    """
+
+    extension: str
+    epoch: int
+    record: AgentRecord | None = field(repr=False)
+
+
+Output = FlowOutput | EngineRequest | Publish | Reply | Finished | Audit | Persist
 
 
 class EventStream:
@@ -80,6 +105,23 @@ class EventStream:
         while len(self._held) > self._keep_events or self._held[0][0] < now.monotonic - self._keep_seconds:
             self._held.popleft()
         return numbered
+
+    def refill(self, tail: Sequence[Held], now: Now) -> None:
+        """Hold events that another process told, oldest first; those before a gap in their numbers are of no use.
+
+        The numbers go on behind the last of them.
+        """
+        for held in reversed(tail):
+            seq = held.event.seq
+            if held.event.stream != self.name or not isinstance(seq, int):
+                continue
+            if not self._held:
+                if seq < self.seq:
+                    return  # of what came after it nothing was kept
+                self.seq = seq
+            elif seq != self.seq - len(self._held):
+                return
+            self._held.appendleft((now.monotonic - max(0.0, now.wall - held.wall), held.event))
 
     def since(self, stream: str, seq: int) -> list[Event] | None:
         """The events after `seq` of `stream`; None where they are not all held."""

@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from offhook.clock import Now
 from offhook.cti.call import Call, Task
+from offhook.cti.commands import MuteCall, UnmuteCall
 from offhook.cti.errors import Failure, failure
 from offhook.cti.outcomes import Ticket
 from offhook.cti.workplace import Workplace
@@ -39,6 +40,10 @@ class Tasks:
         call.tasks.append(task)
         self._next(call, now)
 
+    def go_on(self, call: Call, now: Now) -> None:
+        """Nothing stands in the way of the next task any more."""
+        self._next(call, now)
+
     def finish(self, call: Call, why: Failure | None, now: Now, *, result: Any = UNSET, tell: bool = True) -> None:
         """The running task of this call is over: done, or failed for `why`."""
         task = call.task
@@ -47,6 +52,14 @@ class Tasks:
         self._close(task.ticket, why, now, result, tell)
         self._over(call, task, why, now)
         self._next(call, now)
+
+    def refuse_waiting(self, call: Call, why: Failure, now: Now) -> None:
+        """Those that have not begun fail, but for our own; who asked is told by another event."""
+        waiting = [task for task in call.tasks if not task.own]
+        for task in waiting:
+            call.tasks.remove(task)
+            self._close(task.ticket, why, now, UNSET, False)
+            self._over(call, task, why, now)
 
     def abandon(self, call: Call, why: Failure, now: Now) -> None:
         """The call is over: the running task and all that wait fail, and no Error is told; DROPPED tells it.
@@ -74,6 +87,12 @@ class Tasks:
 
     def _next(self, call: Call, now: Now) -> None:
         # A task that ends at once calls `finish`, which comes here again: at most as deep as the queue is long.
+        if call.recovery is not None and not (call.tasks and isinstance(call.tasks[0].command, MuteCall | UnmuteCall)):
+            for task in call.tasks:  # they wait no longer than commands may take
+                self._work.outcomes.start(task.ticket, now)
+            return
+        while call.tasks and call.tasks[0].ticket.closed:
+            self._over(call, call.tasks.popleft(), failure("timeout"), now)
         if call.task is None and call.tasks:
             task = call.task = call.tasks.popleft()
             self._work.outcomes.start(task.ticket, now)

@@ -21,6 +21,7 @@ from offhook.cti.dialect import readable
 from offhook.cti.dialog import Kind
 from offhook.cti.ending import Ending
 from offhook.cti.errors import Failure, failure, invalid_action
+from offhook.cti.holding import AGAIN
 from offhook.cti.numbering import refuse_number, refuse_text
 from offhook.cti.outcomes import Ticket
 from offhook.cti.tasks import Tasks
@@ -36,6 +37,10 @@ REFER_TIMER = "refer:"
 LEGS_TIMER = "legs:"
 SETTLED = 0.05
 """Seconds between the 2xx to a hold and a REFER: FreeSWITCH loses the call where they follow within 1 ms (20 do)."""
+JOINING = 0.2
+"""Seconds between our answer, or the report that a transfer was refused, and a REFER: FreeSWITCH bridges the call
+first, and says so (update_display) some 50 to 100 ms later; until then it refuses the REFER (403), loses the call, or
+transfers it and reports nothing."""
 PATIENCE = 2.0
 """Seconds that the server has to end our part of the call, or of both calls, before we do."""
 AT_ONCE = 1.0
@@ -51,8 +56,16 @@ _UNKNOWN = (
     "The server did not say in time what came of the transfer. The call may be silent: who was transferred has gone, "
     "or is still on the way, which is told if it is heard of."
 )
+_ANOTHER = (
+    "The server takes no other transfer of this call now. The one before has failed for the agent, but not for the "
+    "server: it may come about still, which is told then."
+)
+FORBIDDEN = 403
+"""FreeSWITCH's answer to a transfer while another one is under way."""
 _ORDINARY = frozenset({"NORMAL_CLEARING", "ATTENDED_TRANSFER", "BLIND_TRANSFER"})
 """Texts of the Reason of a BYE by which a server lets go of who transferred a call."""
+_NOT_BRIDGED = "ORIGINATOR_CANCEL"
+"""The same, where FreeSWITCH has not bridged the call yet: it accepts the REFER, says this at once, and transfers."""
 
 
 def let_go(ended: SessionEnded) -> bool:
@@ -64,6 +77,12 @@ def let_go(ended: SessionEnded) -> bool:
     if ended.end is not End.BYE:
         return False
     return all(reason.cause in (None, 16) or (reason.text or "").upper() in _ORDINARY for reason in ended.reasons)
+
+
+def let_go_unbridged(ended: SessionEnded) -> bool:
+    """Whether this is how FreeSWITCH lets go of who transferred a call before it was bridged, or was so again."""
+    by_bye = ended.by_remote and ended.end is End.BYE
+    return by_bye and [(reason.cause, reason.text) for reason in ended.reasons] == [(487, _NOT_BRIDGED)]
 
 
 def refused_by_target(status: int, phrase: str) -> Failure:
@@ -94,7 +113,7 @@ class Transferring:
         if why is not None:
             self._tasks.finish(call, why, now)
             return
-        call.transfer = Transfer(BLIND, task)
+        call.transfer = Transfer(BLIND, task, before=_earlier(call))
         self.go_on(call, now)
 
     def complete(self, ticket: Ticket, command: ConsultTransfer, now: Now) -> None:
@@ -122,13 +141,14 @@ class Transferring:
         if why is not None or consult is None:
             self._tasks.finish(call, why, now)
             return
-        call.transfer = Transfer(ATTENDED, task, consult, ringing=consult.phase is not Phase.UP)
+        ringing = consult.phase is not Phase.UP
+        call.transfer = Transfer(ATTENDED, task, consult, before=_earlier(call), ringing=ringing)
         self.go_on(call, now)
 
     def _refuse(self, call: Call, action: str) -> Failure | None:
         if call.phase is not Phase.UP or call.kind is Kind.MONITORING:
             return invalid_action(action)
-        if call.transfer is not None:
+        if call.transfer is not None and call.transfer.task is not None:
             return failure("transfer-pending")
         if call.renegotiation is not None:
             return failure("timeout", detail="An earlier hold or retrieve has no answer yet.")
@@ -151,8 +171,11 @@ class Transferring:
         transfer = call.transfer
         if transfer is None or transfer.task is None or transfer.refer is not None:
             return
+        if call.waits or (transfer.consult is not None and transfer.consult.waits):
+            self._work.timers.set(self._work.owner, f"{REFER_TIMER}{call.id}", now.monotonic + AGAIN)
+            return
         legs = [call] if transfer.consult is None else [call, transfer.consult]
-        settled = max(leg.renegotiated_at for leg in legs) + SETTLED
+        settled = max([leg.renegotiated_at + SETTLED for leg in legs] + [leg.joined_at + JOINING for leg in legs])
         if now.monotonic < settled:
             self._work.timers.set(self._work.owner, f"{REFER_TIMER}{call.id}", settled)
             return
@@ -203,6 +226,11 @@ class Transferring:
         else:
             retrieved(None, now)
 
+    def unsent(self, call: Call, why: Failure, now: Now) -> None:
+        """A REFER that waits for the connection is given up."""
+        if call.transfer is not None and call.transfer.refer is None:
+            self._fail(call, call.transfer, why, now)
+
     # What the server says
 
     def digits_taken(self, call: Call, now: Now) -> None:
@@ -218,12 +246,13 @@ class Transferring:
 
     def reported(self, call: Call, event: ReferProgress, now: Now) -> None:
         """A NOTIFY."""
-        transfer = _of(call, event.id)
+        transfer = _of(call, event.id) or self._earlier_reported(call, event)
         if transfer is None or transfer.succeeded_at is not None:
             return
         if not event.final:
             transfer.reported = True
         elif event.status >= 300:
+            call.joined_at = now.monotonic
             self._fail(call, transfer, refused_by_target(event.status, event.phrase), now)
         else:
             transfer.succeeded_at = now.monotonic
@@ -231,6 +260,17 @@ class Transferring:
                 transfer.accepted_at = now.monotonic  # it overtook the 2xx
             self._work.timers.set(self._work.owner, f"{LEGS_TIMER}{call.id}", now.monotonic + PATIENCE)
             self._settle(call, transfer, now)
+
+    def _earlier_reported(self, call: Call, event: ReferProgress) -> Transfer | None:
+        """A report about the transfer before; where that one came about after all, the call goes by it."""
+        earlier = None if call.transfer is None else call.transfer.before
+        if call.transfer is None or earlier is None or earlier.refer != event.id or not event.final:
+            return None
+        if event.status >= 300:
+            call.transfer.before = None
+            return None
+        call.transfer = earlier
+        return earlier
 
     def refused(self, call: Call, event: ReferFailed, now: Now) -> None:
         """The REFER itself was refused, or not answered."""
@@ -253,12 +293,14 @@ class Transferring:
         transfer = _of(call, event.id)
         if transfer is not None and transfer.task is None:
             call.transfer = None
+        elif call.transfer is not None and call.transfer.before is not None and call.transfer.before.refer == event.id:
+            call.transfer.before = None
 
     def ended(self, leg: Call, ended: SessionEnded, now: Now) -> None:
         """A session is over: by the transfer, or by itself."""
         call = self._transferred(leg)
         transfer = None if call is None else call.transfer
-        if call is None or transfer is None or not _belongs(transfer, ended):
+        if call is None or transfer is None or not _belongs(transfer, ended, now):
             self._ending.ended(leg, ended, now)
             return
         leg.step(Step.HANG_UP)  # what it still waits for is its being told
@@ -330,8 +372,10 @@ class Transferring:
 
     def _fail(self, call: Call, transfer: Transfer, why: Failure, now: Now) -> None:
         """It did not come about, and the calls are as they were."""
-        call.transfer = None
-        call.referred = False
+        call.transfer = transfer.before
+        call.referred = transfer.before is not None
+        if call.referred and why.code == str(FORBIDDEN):
+            why = failure("transfer-pending", detail=_ANOTHER)
         self._work.timers.cancel(self._work.owner, f"{LEGS_TIMER}{call.id}")
         if transfer.task is not None and call.id not in transfer.kept:
             self._tasks.finish(call, why, now)
@@ -357,6 +401,13 @@ def _takes_over(consult: Call) -> bool:
     if consult.phase is Phase.UP:
         return not consult.queued
     return consult.phase is Phase.CALLING and consult.dialog.state == "INITIATED"
+
+
+def _earlier(call: Call) -> Transfer | None:
+    """The transfer whose command had all its time, and of which an outcome may still come."""
+    if call.transfer is not None:
+        call.transfer.before = None
+    return call.transfer
 
 
 def _of(call: Call, refer: str) -> Transfer | None:
@@ -388,8 +439,11 @@ def _result(transfer: Transfer, now: Now) -> Any:
     return UNSET if confirmed else UNCONFIRMED
 
 
-def _belongs(transfer: Transfer, ended: SessionEnded) -> bool:
+def _belongs(transfer: Transfer, ended: SessionEnded, now: Now) -> bool:
     """Whether the end of one of its legs may be by the transfer."""
     if transfer.succeeded_at is not None:
         return True
-    return transfer.accepted_at is not None and not transfer.by_report and let_go(ended)
+    if transfer.accepted_at is None or transfer.by_report:
+        return False
+    at_once = transfer.consult is None and now.monotonic - transfer.accepted_at < AT_ONCE
+    return let_go(ended) or (at_once and let_go_unbridged(ended))

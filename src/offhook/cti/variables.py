@@ -63,16 +63,19 @@ class Variables:
 
     def arrived(self, call: Call, now: Now) -> None:
         """The server's 200: it has the word; what it makes of it, it will say, if it can."""
-        self._work.timers.set(self._work.owner, f"{SILENCE_TIMER}{call.session}", now.monotonic + SILENCE)
+        assert call.task is not None, "it asked"
+        timer = f"{SILENCE_TIMER}{call.task.ticket.serial}"
+        self._work.timers.set(self._work.owner, timer, now.monotonic + SILENCE)
 
-    def silent(self, call: Call, now: Now) -> None:
-        """It has said nothing: it does not take words."""
-        assert call.task is not None, "the timer ends with the task"
-        self._asking.over(call.task, None, None, now)
+    def silent(self, serial: str, now: Now) -> None:
+        """It has said nothing: it does not take words. `serial`: of the command's ticket."""
+        tasks = (call.task for call in self._work.calls.values())
+        task = next(task for task in tasks if task is not None and str(task.ticket.serial) == serial)
+        self._asking.over(task, None, None, now)
 
     def task_over(self, call: Call, task: Task) -> None:
         if isinstance(task.command, UpdateCallVariableData):
-            self._work.timers.cancel(self._work.owner, f"{SILENCE_TIMER}{call.session}")
+            self._work.timers.cancel(self._work.owner, f"{SILENCE_TIMER}{task.ticket.serial}")
 
     def _over(self, call: Call, merged: dict[str, str], why: Failure | None, now: Now) -> None:
         if why is None:

@@ -47,6 +47,10 @@ class Purpose(Enum):
     """The offer of a hold or retrieve."""
     REMOTE = "remote"
     """What answers an offer (or an offerless re-INVITE) of the other side."""
+    RECOVER = "recover"
+    """The offer by which a call is taken over, from a media session that is not the call's yet."""
+    RECOVERED = "recovered"
+    """The answer to that is taken over."""
     DIGITS = "digits"
     STATS = "stats"
 
@@ -120,9 +124,18 @@ class Workplace:
                 other.holds.add(dialog_id)
 
     def make_offer(
-        self, call: Call, purpose: Purpose, direction: Direction, now: Now, video: Direction | None = None
+        self,
+        call: Call,
+        purpose: Purpose,
+        direction: Direction,
+        now: Now,
+        video: Direction | None = None,
+        *,
+        media: str | None = None,
     ) -> None:
-        request = CreateOffer(self._id(), call.media, direction, video, _kind(call))
+        """`media`: another session than the call's, which is to follow it."""
+        follows = "" if media is None or call.restored else call.media
+        request = CreateOffer(self._id(), media or call.media, direction, video, _kind(call), follows)
         self._ask(request, Asked(call, purpose), now)
 
     def make_answer(
@@ -137,9 +150,12 @@ class Workplace:
         request = CreateAnswer(self._id(), call.media, offer, direction, video, _kind(call))
         self._ask(request, Asked(call, purpose), now)
 
-    def apply_answer(self, call: Call, answer: str, now: Now) -> None:
+    def apply_answer(self, call: Call, answer: str, now: Now, *, media: str | None = None) -> None:
+        """`media`: another session than the call's, which it is to follow."""
         purpose = Purpose.REAPPLY if call.phase is Phase.UP else Purpose.APPLY
-        self._ask(ApplyAnswer(self._id(), call.media, answer), Asked(call, purpose), now)
+        if media is not None:
+            purpose = Purpose.RECOVERED
+        self._ask(ApplyAnswer(self._id(), media or call.media, answer), Asked(call, purpose), now)
 
     def send_digits(self, call: Call, digits: str, now: Now) -> None:
         duration = self.settings.dtmf_duration_ms

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -30,3 +30,5 @@ class Account:
     """Which numbers such an answer may lead to; they are in the domain that was called in any case."""
     instance: str | None = None
     """A `urn:uuid:..` that stays the same for ever: told to the registrar with `reg-id=1` (RFC 5626, RFC 5627)."""
+    credentials: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False, compare=False)
+    """HA1s by realm and algorithm, which do in place of an empty password (`UserAgent.credentials`)."""

@@ -47,7 +47,12 @@ class Attachment:
             endpoint.session_expires, endpoint.redirects = account.session_expires, account.redirects
             endpoint.may_call = account.may_call
             endpoint.digest = DigestClient(
-                account.user, account.password, account.realm, ids=endpoint.ids, domain=account.domain
+                account.user,
+                {} if account.credentials and not account.password else account.password,
+                account.realm,
+                ids=endpoint.ids,
+                domain=account.domain,
+                kept=account.credentials,
             )
             self._connectivity = Connectivity(endpoint, account.servers, name or account.user, self.address())
             self._take_host(account)

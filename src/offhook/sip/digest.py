@@ -81,8 +81,11 @@ class DigestClient:
         *,
         ids: Ids,
         domain: str | None = None,
+        kept: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         """`password`, or a map of HA1 (see `compute_ha1`) by algorithm. With `realm` other realms get no answer.
+
+        `kept`: HA1s by realm and algorithm, as `keepable` gave them to a client before this one.
 
         With `domain` alone, requests other than REGISTER are answered for that realm and for those in which we were
         registered (`trust`): what else challenges them may be anybody whom a proxy lets talk to us (RFC 3261 §22.1).
@@ -94,7 +97,8 @@ class DigestClient:
         self._domain = domain
         self._asked: set[str] = set()
         """Realms for which a REGISTER was challenged since the last one that was accepted."""
-        self._trusted: set[str] = set()
+        self._kept = {realm: dict(known) for realm, known in (kept or {}).items()}
+        self._trusted = set(self._kept)
         self._ids = ids
         self._counts: dict[str, int] = {}
 
@@ -130,6 +134,26 @@ class DigestClient:
         """A REGISTER was accepted: the realms that challenged it are the server's."""
         if self._asked:
             self._trusted, self._asked = self._asked, set()
+            if self._password is not None:
+                self._kept = {realm: self._ha1s(realm, self._password) for realm in sorted(self._trusted)}
+
+    @property
+    def keepable(self) -> dict[str, dict[str, str]]:
+        """HA1s by realm and algorithm (in lower case) for the realms that we were registered in: with them another
+        client does without the password. As secret as that."""
+        return {realm: dict(known) for realm, known in self._kept.items()}
+
+    def proves(self, password: str) -> bool | None:
+        """Whether this is the password, by what is kept of it; None where nothing is. Takes as long either way."""
+        results = [
+            hmac.compare_digest(compute_ha1(algorithm, self._user, realm, password), ha1)
+            for realm, known in self._kept.items()
+            for algorithm, ha1 in known.items()
+        ]
+        return all(results) if results else None
+
+    def _ha1s(self, realm: str, password: str) -> dict[str, str]:
+        return {name: compute_ha1(name, self._user, realm, password) for name in _HASHES if supports(name)}
 
     def _trusts(self, realm: str, method: str) -> bool:
         if self._realm is not None or self._domain is None or method == "REGISTER":
@@ -145,9 +169,14 @@ class DigestClient:
             and "realm" in given
             and (self._realm is None or given["realm"] == self._realm)
             and supports(algorithm)
-            and (self._password is not None or algorithm.lower().removesuffix("-sess") in self._ha1)
+            and (self._password is not None or self._known(given["realm"], algorithm) is not None)
             and (_choose_qop(given.get("qop")) is not None or "qop" not in given)
         )
+
+    def _known(self, realm: str, algorithm: str) -> str | None:
+        """The HA1 that we were given in place of the password."""
+        name = algorithm.lower().removesuffix("-sess")
+        return self._kept.get(realm, {}).get(name) or self._ha1.get(name)
 
     def credentials(self, challenge: Challenge, method: str, uri: str, body: bytes = b"") -> Credentials:
         """The credentials for a challenge that can be answered; each use of a nonce raises its count."""
@@ -160,7 +189,7 @@ class DigestClient:
         nc = f"{count:08x}"
         cnonce = self._ids.token(128) if qop or session else ""
         if self._password is None:
-            ha1 = self._ha1[algorithm.lower().removesuffix("-sess")]
+            ha1 = self._known(realm, algorithm) or ""
         else:
             ha1 = compute_ha1(algorithm, self._user, realm, self._password)
         hashed = given.get("userhash", "").lower() == "true"

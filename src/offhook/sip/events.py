@@ -70,6 +70,8 @@ class End(Enum):
     """No answer came: to the INVITE (408), or no ACK for our 200."""
     LOST = "lost"
     """The transport failed, or the peer does not know the dialog any more (481, 408)."""
+    DISOWNED = "disowned"
+    """By us: another session took its place, or the peer has forgotten it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,8 +221,10 @@ class Endpoint:
         self.style.dress(ack)
         return ack
 
-    def cancel(self, exchange: Exchange, asker: Asker, now: Now, headers: Pairs = ()) -> Exchange:
-        """Send the CANCEL of an INVITE: in the branch of that INVITE (RFC 3261 9.1)."""
+    def cancel(
+        self, exchange: Exchange, asker: Asker, now: Now, headers: Pairs = (), *, flow: str | None = None
+    ) -> Exchange:
+        """Send the CANCEL of an INVITE: in the branch of that INVITE (RFC 3261 9.1). `flow`: another than its own."""
         invite = exchange.request
         fields = Headers([("Via", str(invite.via))])
         for route in invite.headers.all("Route"):
@@ -234,7 +236,7 @@ class Endpoint:
         fields.add("CSeq", f"{invite.cseq.number} CANCEL")
         for name, value in headers:
             fields.add(name, value)
-        cancel = Exchange(self, Request("CANCEL", invite.uri, fields), asker, Numbering(0), exchange.flow)
+        cancel = Exchange(self, Request("CANCEL", invite.uri, fields), asker, Numbering(0), flow or exchange.flow)
         cancel.challenges = CHALLENGES  # a CANCEL cannot be sent again with credentials (RFC 3261 22.1)
         self.style.dress(cancel.request)
         cancel.send(now)

@@ -38,6 +38,7 @@ class State(Enum):
     PARTING = "parting"
     ESTABLISHED = "established"
     LEAVING = "leaving"
+    DISOWNED = "disowned"
     ENDED = "ended"
 
 
@@ -65,6 +66,7 @@ class Input(Enum):
     LEFT = "BYE answered"
     CONNECTED = "flow opened"
     GIVE_UP = "waited enough"
+    DISOWN = "another took its place"
 
 
 Table = dict[tuple[State, Input], tuple[State, Callable[..., None]]]
@@ -333,12 +335,20 @@ class Session:
             self.state = State.LEAVING
             self.send_bye(now, ())
 
+    def disown(self, now: Now) -> None:
+        """Nothing is sent; the peer ends it, or has already. Its BYE is still answered."""
+        self.tell_end(now, End.DISOWNED, by_remote=True)
+        self.endpoint.timers.set(self, "give up", now.monotonic + self.endpoint.timing.patience)
+
     def nothing(self, now: Now, *_: object) -> None:
         """The arrow has no action."""
 
     def snapshot(self) -> dict[str, Any] | None:
-        """The session as JSON; None where it is not established."""
-        if self.state is not State.ESTABLISHED or self.dialog is None:
+        """The session as JSON; None where it is not established, and we have not accepted it either.
+
+        One whose BYE nobody has answered is `leaving`: whoever goes on sends it again, else the peer keeps the call.
+        """
+        if self.state not in (State.ESTABLISHED, State.ACCEPTED, State.LEAVING) or self.dialog is None:
             return None
         return {
             "id": self.id,
@@ -347,12 +357,16 @@ class Session:
             "dialog": self.dialog.snapshot(),
             "negotiation": self.negotiation.snapshot(),
             "timer": self.timer.snapshot(),
+            **({"leaving": True} if self.state is State.LEAVING else {}),
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        """Become the established session of a snapshot."""
+        """Become the session of a snapshot: established, or, once there is a flow, ended by BYE."""
         self.dialog = Dialog.restore(snapshot["dialog"])
         self.negotiation = Negotiation.restore(snapshot["negotiation"])
+        if snapshot.get("leaving"):
+            self.state, self.told = State.LEAVING, True
+            return
         self.timer.restore(snapshot["timer"])
         self.state = State.ESTABLISHED
 
@@ -364,6 +378,9 @@ SHARED: Table = {
     (State.ESTABLISHED, Input.HANGUP): (State.LEAVING, _S.leave),
     (State.ESTABLISHED, Input.EXPIRE): (State.LEAVING, _S.time_out),
     (State.ESTABLISHED, Input.GONE): (State.ENDED, _S.end_gone),
+    (State.ESTABLISHED, Input.DISOWN): (State.DISOWNED, _S.disown),
+    (State.DISOWNED, Input.BYE): (State.ENDED, _S.nothing),
+    (State.DISOWNED, Input.GIVE_UP): (State.ENDED, _S.nothing),
     (State.LEAVING, Input.BYE): (State.LEAVING, _S.nothing),
     (State.LEAVING, Input.LEFT): (State.ENDED, _S.nothing),
     (State.LEAVING, Input.CONNECTED): (State.LEAVING, _S.send_bye_now),

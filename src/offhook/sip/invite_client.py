@@ -363,6 +363,19 @@ class OutgoingSession(Session):
 
     def _end_lost(self, now: Now, answer: Answer) -> None:
         self.tell_end(now, End.LOST, by_remote=False, status=answer.status, phrase=answer.phrase)
+        if self.endpoint.returns:
+            # Whoever is called must not find nobody there.
+            self.state = State.LEAVING
+            self.send_bye(now, ())
+
+    def send_bye_now(self, now: Now) -> None:
+        """RFC 3261 §15 lets a caller end an early dialog by BYE. Where none is known the CANCEL does: its INVITE is
+        found by the branch (§9.2), whichever connection brings it (measured: FreeSWITCH takes both)."""
+        if self.request_dialog() is not None or self._exchange is None:
+            super().send_bye_now(now)
+        elif self.endpoint.usable(self.flow) and self._bye_exchange is None:
+            flow = self.endpoint.flow(self.flow)
+            self._bye_exchange = self.endpoint.cancel(self._exchange, self, now, flow=flow)
 
     def _drop_fork(self, response: Response, now: Now) -> None:
         """Another branch of a forked INVITE answered too: take that call, and end it (RFC 3261 13.2.2.4)."""
@@ -412,6 +425,7 @@ TRANSITIONS: Table = {
     (State.ANSWERING, Input.HANGUP): (State.LEAVING, _O._leave_unanswered),
     (State.ANSWERING, Input.BYE): (State.ENDED, _O.end_by_peer),
     **SHARED,
+    (State.LEAVING, Input.CONNECTED): (State.LEAVING, _O.send_bye_now),
 }
 
 _O.table = TRANSITIONS

@@ -107,6 +107,26 @@ class UserAgent:
     def registered(self) -> bool:
         return self._attachment.registered
 
+    @property
+    def transport(self) -> str:
+        """Of the connection to the server: WS, WSS, UDP, TCP or TLS; empty without one."""
+        home = self._endpoint.home
+        return "" if home is None else self._endpoint.flows[home].transport
+
+    @property
+    def credentials(self) -> dict[str, dict[str, str]]:
+        """HA1s by realm and algorithm, for `Account.credentials`: as secret as the password, in whose place they do.
+
+        Empty before the first registration.
+        """
+        digest = self._endpoint.digest
+        return {} if digest is None else digest.keepable
+
+    def proves(self, password: str) -> bool | None:
+        """Whether that is the account's password, by its HA1s; None where there are none."""
+        digest = self._endpoint.digest
+        return None if digest is None else digest.proves(password)
+
     def start(self, now: Now, *, register: bool = True) -> None:
         """Connect, and register once connected; both are kept up until `stop`."""
         self._attachment.start(now, register)
@@ -205,6 +225,14 @@ class UserAgent:
     def hangup(self, session: str, now: Now, *, headers: Headers = ()) -> None:
         """End a session by whatever fits its state: CANCEL, BYE, or 480 to a call that rings here."""
         self._session(session).hang_up(now, tuple(headers))
+        self._attachment.settle()
+
+    def disown(self, session: str, now: Now) -> None:
+        """Another session has taken this one's place, or the peer has forgotten it: it is over here, and nothing is
+        sent. The peer's BYE is still answered. A session that is not up is left as it is."""
+        found = self._endpoint.sessions.get(session)
+        if found is not None:
+            found.step(invite.Input.DISOWN, now)
         self._attachment.settle()
 
     def reinvite(self, session: str, offer: str | None, now: Now, *, headers: Headers = ()) -> None:

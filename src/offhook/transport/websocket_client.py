@@ -67,6 +67,8 @@ class WebSocketTransport:
         self._flows: dict[str, _Flow] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+        self.known: set[str] = set()
+        """URLs under which there was a SIP server: if it cannot be reached, the URL is not what is wrong."""
 
     def perform(self, output: FlowOutput) -> None:
         """Take an output; see `FlowPort`."""
@@ -190,6 +192,7 @@ class _Flow:
             self._fail(f"internal error: {type(failure).__name__}")
             return
         self._opened = True
+        self._transport.known.add(self._wanted.url)
         self._socket = websocket.get_extra_info("socket")
         local, remote = (address(websocket.get_extra_info(end)) for end in ("sockname", "peername"))
         deliver(FlowOpened(self.name, local, remote))
@@ -212,6 +215,7 @@ class _Flow:
     async def _connect(self) -> WebSocket:
         """Open the WebSocket or raise _Unreachable with the sentence for FlowFailed."""
         where = server_of(self._wanted.url)
+        doubtful = self._wanted.url not in self._transport.known
         try:
             async with asyncio.timeout(self._wanted.timeout):
                 websocket = await self._session.ws_connect(
@@ -224,10 +228,10 @@ class _Flow:
                     decode_text=False,
                 )
         except TimeoutError:
-            hint = ". Is it a ws: port?" if self._wanted.url.startswith("wss:") else ""
+            hint = ". Is it a ws: port?" if doubtful and self._wanted.url.startswith("wss:") else ""
             raise _Unreachable(f"{where} did not answer within {self._wanted.timeout:g} s{hint}") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _Unreachable(explain(error, where, self._wanted.url)) from error
+            raise _Unreachable(explain(error, where, self._wanted.url if doubtful else "")) from error
         if websocket.protocol != "sip":
             # RFC 7118 §4.1: the answer MUST name the subprotocol. A server that does not is some other service: no
             # browser could use it for SIP either, and REGISTER after REGISTER would only run into its timeout.
@@ -334,7 +338,7 @@ def server_of(url: str) -> str:
 
 
 def explain(error: Exception, where: str, url: str) -> str:
-    """Why a WebSocket could not be opened and, where there is one, the remedy."""
+    """Why a WebSocket could not be opened and, where there is one, the remedy. `url` empty: it is known to be right."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         cause = error.certificate_error
         detail = getattr(cause, "verify_message", "") or str(cause)
