@@ -71,6 +71,7 @@ def test_it_is_frozen_and_shows_no_key() -> None:
         ("password_source", "static:f", "nothing about who"),
         ("trusted_proxy", ("proxy.example",), "no address"),
         ("ring_timeout", 0.0, "not possible"),
+        ("drain", -1.0, "not possible"),
         ("auto_answer_after", 61.0, "not possible"),
         ("listen", "8088", "has no port"),
         ("listen", ":8088", "has no host"),

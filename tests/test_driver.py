@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from offhook.clock import Ids, Now, Timers
-from offhook.driver import Driver, SystemIds, system_now
+from offhook.driver import Driver, Lanes, SystemIds, system_now
+from offhook.ordered import Ordered
 from offhook.testing.record import Record
 
 
@@ -266,3 +268,112 @@ async def test_outputs_that_fail_do_not_stop_it(
     assert "failed on its outputs" in caplog.text
     driver.put("well again")
     await listener.until("well again")
+
+
+# What waits for the journal
+
+
+class Slate:
+    """A journal whose disk is moved by hand."""
+
+    def __init__(self) -> None:
+        self.writing: list[tuple[str, list[str], Callable[[bool], None]]] = []
+        self.works = True
+        self.late = 0
+
+    def write(self, key: str, entries: Sequence[str], done: Callable[[bool], None]) -> bool:
+        self.writing.append((key, list(entries), done))
+        return self.works
+
+    def went_on(self) -> None:
+        self.late += 1
+
+    def turn(self, kept: bool = True) -> None:
+        """The oldest write is on the disk."""
+        self.writing.pop(0)[2](kept)
+
+
+def lanes(slate: Slate, patience: float = 60.0) -> tuple[Lanes, Record[str]]:
+    said: Record[str] = Record()
+    return Lanes(slate, said.append, patience), said
+
+
+def step(key: str, *outputs: str, entries: tuple[str, ...] = ("entry",)) -> Ordered:
+    return Ordered(key, entries, outputs)
+
+
+async def test_what_follows_an_entry_waits_until_it_is_on_the_disk_and_others_go_on() -> None:
+    slate = Slate()
+    given, said = lanes(slate)
+    given.put(step("a", "a1", "a2"))
+    given.put(step("a", "a3", entries=()))
+    given.put(step("b", "b1", entries=()))
+    given.put(step("b", "b2"))
+    assert said == ["b1"] and [key for key, _, _ in slate.writing] == ["a", "b"]
+    slate.writing.reverse()
+    slate.turn()
+    assert said == ["b1", "b2"]
+    slate.turn()
+    assert said == ["b1", "b2", "a1", "a2", "a3"]
+    assert not given._lanes
+
+
+async def test_the_order_of_one_key_is_kept_whatever_the_disk_does() -> None:
+    slate = Slate()
+    given, said = lanes(slate)
+    given.put(step("a", "1"))
+    slate.works = False
+    given.put(step("a", "2"))
+    assert said == []
+    slate.works = True
+    given.put(step("a", "3"))
+    slate.writing.reverse()
+    slate.turn()
+    assert said == []
+    slate.turn()
+    slate.turn()
+    assert said == ["1", "2", "3"]
+
+
+async def test_a_stalled_disk_is_waited_for_a_moment_alone() -> None:
+    slate = Slate()
+    given, said = lanes(slate, patience=0.01)
+    given.put(step("a", "1"))
+    given.put(step("a", "2"))
+    assert said == []
+    await said.reach(2)
+    assert slate.late == 2
+    slate.turn()
+    slate.turn(False)
+    assert said == ["1", "2"]
+
+
+async def test_a_disk_that_takes_nothing_is_not_waited_for() -> None:
+    slate = Slate()
+    slate.works = False
+    given, said = lanes(slate)
+    given.put(step("a", "1"))
+    assert said == ["1"] and not given._lanes
+
+
+async def test_what_is_another_process_s_to_say_is_not_said() -> None:
+    slate = Slate()
+    given, said = lanes(slate)
+    given.put(step("a", "ours no longer"))
+    given.put(step("a", "and closed", entries=()))
+    slate.turn(False)
+    assert said == ["and closed"]
+
+
+async def test_a_driver_that_stops_says_what_waits(listener: Listener) -> None:
+    class Careful(Parrot):
+        def outputs(self) -> list[Any]:
+            return [Ordered("a", ("entry",), (said,)) for said in super().outputs()]
+
+    slate = Slate()
+    driver = Driver(Careful(), {Said: listener}, journal=slate)
+    driver.start()
+    driver.put("one")
+    driver.put("two")
+    await driver.stop()
+    assert listener.heard == ["one", "two"] and len(slate.writing) == 2

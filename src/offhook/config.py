@@ -114,6 +114,10 @@ class Config:
     """`iss` of the tokens that are taken."""
     token_audience: str = "offhook"
     """`aud` of the tokens that are taken."""
+    journal: str = ""
+    """File that keeps agents and calls beyond this process, with its key beside it; empty: none."""
+    drain: float = 0.0
+    """Seconds that a stop waits for calls to end; 0: with a journal they stay for the next process, else they end."""
     trusted_proxy: tuple[str, ...] = ()
     """Addresses or networks of proxies whose X-Forwarded-For says where a connection comes from."""
     allow_origin: tuple[str, ...] = ()
@@ -147,6 +151,8 @@ class Config:
         self._check_supervision()
         if not 0 <= self.grace <= 86_400:
             raise ConfigError("grace", f"{self.grace:g} is not possible", "Give seconds, from 0 to 86400")
+        if not 0 <= self.drain <= 86_400:
+            raise ConfigError("drain", f"{self.drain:g} is not possible", "Give seconds, from 0 to 86400")
         for origin in self.allow_origin:
             parse_origin(origin)
         if bool(self.tls_certificate) != bool(self.tls_key):

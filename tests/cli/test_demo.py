@@ -14,11 +14,14 @@ import pytest
 
 from offhook.cli import demo as module
 from offhook.cli.demo import Ear, Story, demo, switch_and_gateway, tell, wait_for
+from offhook.cli.windows import look_at_page
 from offhook.testing.desk import Desk
 
 
-async def test_once(start: Any) -> None:
-    process = await start("demo", "--once")
+async def test_once(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a browser; with one it is in test_windows.py. Nobody is at a terminal, so that it ends by itself."""
+    monkeypatch.setenv("CHROMIUM", "/nowhere/chromium")
+    process = await start("demo")
     out, err = await asyncio.wait_for(process.communicate(), 60)
     lines = out.decode().splitlines()
     assert (process.returncode, lines[-1]) == (0, "demo: ok"), err.decode()
@@ -31,17 +34,25 @@ async def test_once(start: Any) -> None:
         "1001 hears nothing",
         "the menu got 42",
         "1000: codec opus",
+        "the desk is at http://127.0.0.1:",
+        "no two windows were opened: chromium is not installed: apt-get install chromium",
     ):
         assert any(stage in line for line in stages), stage
     assert any("INVITE" in line and "▶" in line for line in lines)
     assert err == b""
 
 
-async def test_without_once_it_stays_until_it_is_stopped(start: Any) -> None:
-    process = await start("demo", "--no-ladder")
+async def test_it_stays_until_it_is_stopped(start: Any) -> None:
+    process = await start("demo", "--wait", "--no-ladder")
     assert process.stdout is not None
     async with asyncio.timeout(60):
         text = (await process.stdout.readuntil(b"Ctrl-C stops.\n")).decode()
+    links = re.findall(r"agent (\d+):  (http://127\.0\.0\.1:\d+/desk/)#token=(\S+)", text)
+    assert [extension for extension, _, _ in links] == ["1000", "1001"]
+    await look_at_page(links[0][1])
+    for extension, page, token in links:
+        async with Desk(page.replace("http", "ws").replace("desk/", "cti")) as desk:
+            assert (await desk.do("login", extension=extension, token=token))["status"] == "done"
     url = re.search(r"websocat (ws://\S+/cti)", text)
     assert url is not None
     async with Desk(url[1]) as desk:

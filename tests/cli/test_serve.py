@@ -228,3 +228,76 @@ async def test_the_log_as_json(start: Any) -> None:
     assert {"at", "level", "logger", "message"} == set(lines[0])
     assert any("login" in line["message"] for line in lines)
     assert b"hunter2" not in err and b"100012345" not in err
+
+
+# With a journal, and with a drain
+
+
+async def start_call(desk: Desk) -> str:
+    await desk.login("1000", "1234")
+    await desk.do("makeCall", calledNumber="9196", Destination_Number="9196", callType="audio")
+    return str((await desk.expect("dialogState", state="ACTIVE"))["response"]["dialog"]["id"])
+
+
+async def test_with_a_journal_a_signal_leaves_the_calls_to_the_next_process(
+    start: Any, switch: Switch, tmp_path: Path
+) -> None:
+    flags = (*QUIET, "--sip", switch.ws_url, "--domain", "127.0.0.1", "--journal", str(tmp_path / "journal"))
+    process = await start(*flags)
+    text, url = await banner_of(process)
+    assert f"journal {tmp_path / 'journal'}  (0 agents in it)" in text
+    second = await start(*flags)
+    _, err = await asyncio.wait_for(second.communicate(), 20)
+    assert second.returncode == 2 and b"is in use by another process. Stop that one, or give" in err
+    async with Desk(url) as desk:
+        dialog = await start_call(desk)
+        process.send_signal(signal.SIGTERM)
+        assert await desk.closed() == 1001
+        assert not [heard for heard in desk.heard if "DROPPED" in str(heard)]
+    out, err = await asyncio.wait_for(process.communicate(), 10)
+    assert process.returncode == 0 and b"leaving 1 call to the next process" in out and b"Traceback" not in err
+    assert len(switch.channels()) == 1
+    process = await start(*flags)
+    text, url = await banner_of(process)
+    assert "(1 agent in it)" in text
+    async with Desk(url) as desk:
+        await desk.do("login", extension="1000", password="1234")
+        await desk.expect("dialogState", id=dialog)
+        await desk.do("logout")
+    process.send_signal(signal.SIGTERM)
+    await asyncio.wait_for(process.communicate(), 10)
+    assert switch.channels() == ()
+
+
+async def test_a_drain_waits_for_calls_to_end_and_takes_no_new_ones(start: Any, switch: Switch) -> None:
+    process = await start(*QUIET, "--sip", switch.ws_url, "--drain", "60")
+    _, url = await banner_of(process)
+    async with Desk(url) as desk:
+        dialog = await start_call(desk)
+        process.send_signal(signal.SIGTERM)
+        assert await process.stdout.readline() == b"draining: 1 call to end, 60 s; once more ends them\n"
+
+        async def refused() -> bool:
+            words = {"calledNumber": "9196", "Destination_Number": "9196", "callType": "audio"}
+            result = await desk.attempt("makeCall", **words)
+            return bool(result["status"] == "failed" and result["error"]["code"] == "stopping")
+
+        await until(refused, "a call that is refused")
+        await desk.do("releaseCall", dialogId=dialog)
+        await desk.expect("agentInfo", state="LOGOUT")
+    assert await asyncio.wait_for(process.wait(), 10) == 0
+    assert switch.channels() == () and not switch.registered("1000")
+
+
+async def test_a_second_signal_ends_a_drain_and_its_calls(start: Any, switch: Switch) -> None:
+    process = await start(*QUIET, "--sip", switch.ws_url, "--drain", "60")
+    _, url = await banner_of(process)
+    async with Desk(url) as desk:
+        await start_call(desk)
+        process.send_signal(signal.SIGTERM)
+        assert b"draining" in await process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        await desk.expect("dialogState", state="DROPPED")
+        await desk.expect("agentInfo", state="LOGOUT")
+    assert await asyncio.wait_for(process.wait(), 10) == 0
+    assert switch.channels() == () and not switch.registered("1000")

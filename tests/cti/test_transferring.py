@@ -368,6 +368,24 @@ def test_a_call_that_was_given_back_is_let_settle(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("said", [True, False])
+def test_a_call_that_was_given_back_is_joined_before_it_is_released(bench: Any, said: bool) -> None:
+    """Measured: after a BYE within 20 ms of the report FreeSWITCH leaves the customer in silence, for five minutes."""
+    dialog, session = bench.answers()
+    transfers(bench, dialog)
+    bench.pbx.report(404)
+    bench.run()
+    if said:
+        bench.pbx.display(session, "1001")
+        bench.run(0.01)
+    asked = bench.desk.ask("releaseCall", dialogId=dialog)
+    bench.run(0.1)
+    assert bool(bench.desk.results(asked)) is said
+    bench.run(0.2)
+    assert bench.desk.result(asked)["status"] == "done"
+    assert bench.desk.dialog(dialog)["state"] == "DROPPED"
+
+
+@pytest.mark.parametrize("said", [True, False])
 def test_a_call_that_was_just_answered_is_let_join(bench: Any, said: bool) -> None:
     """Measured: a REFER before FreeSWITCH has bridged the call is accepted, and no outcome is ever reported."""
     dialog, session = bench.answers(joined=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from offhook.cti.events import Actions, Dialog, DialogResponse, DialogState, Participant, State, no_dialog
-from offhook.gateway.history import History
+from offhook.gateway.history import History, LiveCall
 
 
 def event(id: str, state: State, **more: Any) -> DialogState:
@@ -58,3 +58,19 @@ def test_what_is_no_call_and_what_is_forgotten() -> None:
     history.forget("1000")
     told(history, (1, event("b", "DROPPED")))
     assert len(history) == 0
+
+
+def test_another_process_goes_on_with_it() -> None:
+    first, second = History(), History()
+    told(first, (0, event("over", "ALERTING")))
+    over = first.see("1000", "", event("over", "DROPPED"), 1)
+    assert over is not None and over.id == "over"
+    assert first.see("1000", "", event("a", "INITIATING"), 2) is None
+    assert first.live("1000") == {"a": LiveCall("outbound", 2)} and first.live("2000") == {}
+    second.refill([("", over)])
+    second.resume("1000", first.live("1000"))
+    told(second, (4, event("a", "ACTIVE")), (5, event("a", "DROPPED")))
+    assert [(call.id, call.direction, call.seconds) for call in second.read("", None, 9, None)] == [
+        ("a", "outbound", 1.0),
+        ("over", "inbound", 0.0),
+    ]

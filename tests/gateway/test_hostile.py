@@ -9,6 +9,7 @@ import asyncio
 import base64
 import json
 import resource
+import socket
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -346,10 +347,18 @@ async def test_a_flood_of_connections(world: World) -> None:
     assert codes == ["too-many-connections"] * 2
 
 
+@pytest.mark.parametrize("world", [{"burst": 10**6}], indirect=True)
 async def test_a_reader_that_does_not_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_module, "MAX_QUEUED_BYTES", 20_000)
     monkeypatch.setattr(connection_module, "CLOSE_TIMEOUT", 0.2)
-    reader, writer = await asyncio.open_connection("127.0.0.1", world.port, limit=1024)
+    for site in world.gateway._runner.sites:
+        server: Any = site._server
+        for listening in server.sockets:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # what it accepts inherits it
+    slow = socket.socket()
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    slow.connect(("127.0.0.1", world.port))
+    reader, writer = await asyncio.open_connection(sock=slow, limit=1024)
     try:
         writer.write(
             b"GET /cti HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -357,17 +366,20 @@ async def test_a_reader_that_does_not_read(world: World, monkeypatch: pytest.Mon
         )
         await reader.readuntil(b"\r\n\r\n")
         reader._transport.pause_reading()  # type: ignore[attr-defined]
+        commands = world.gateway.station.hub.commands
         echoed = masked_frame(0x81, json.dumps({"action": "x" * 60, "id": "y" * 64}).encode())
-        for _ in range(2000):
-            if world.gateway.station.hub.connections == 1:
-                break
-            writer.write(echoed)
-            await asyncio.sleep(0.005)
-        await until(world.alone, "the slow reader is cut")
+        async with asyncio.timeout(20):
+            while not await world.alone():
+                carried_out = commands["unknown"]
+                writer.write(echoed)
+                await writer.drain()
+                while commands["unknown"] == carried_out and not await world.alone():
+                    await asyncio.sleep(0)  # the gateway has its turn
     except ConnectionError:
         pass
     finally:
         writer.transport.abort()
+    assert not world.gateway.station.tally.closed, "it was cut for not reading, not for asking too fast"
 
 
 INJECTED = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -44,6 +45,22 @@ async def test_numbers(start_gateway: Any, switch: Switch) -> None:
     assert ("process_resident_memory_bytes",) in samples
     assert "xxxx" not in text
     assert "1000" not in "".join(str(key) for key in samples)
+
+
+async def test_numbers_of_the_journal(start_gateway: Any, tmp_path: Path) -> None:
+    gateway = await start_gateway(journal=str(tmp_path / "journal"))
+    _, text = await scrape(gateway.port)
+    names = {line.split()[0] for line in text.splitlines() if line.startswith("offhook_journal")}
+    assert names >= {"offhook_journal_ok", "offhook_journal_commits_total", "offhook_journal_late_total"}
+    assert "journal" not in (await scrape((await start_gateway()).port))[1]
+
+
+async def test_a_page_whose_name_leads_to_this_machine_reads_nothing(start_gateway: Any) -> None:
+    """Its browser is on this machine, and takes the answer for the page's own."""
+    port = (await start_gateway()).port
+    for host, status in (("evil.example", 403), ("localhost", 200), ("[::1]", 200), ("127.0.0.1.evil.example", 403)):
+        assert (await scrape(port, Host=f"{host}:{port}"))[0] == status, host
+        assert (await scrape(port, Host=host))[0] == status, host
 
 
 async def test_who_may_read(start_gateway: Any, token_options: dict[str, Any], sign: Callable[..., str]) -> None:

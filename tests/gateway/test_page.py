@@ -34,6 +34,7 @@ from offhook.media.engine import (
     SetMuted,
     SetSink,
     Stats,
+    VideoStats,
 )
 from offhook.media.sdp import Session
 from offhook.testing.clock import SeededIds
@@ -176,6 +177,47 @@ def test_digits_and_numbers(bench: Bench) -> None:
     assert isinstance(stats, Stats) and (stats.audio.codec, stats.audio.packets_sent) == ("opus", 9)
 
 
+def test_numbers_of_the_video(bench: Bench) -> None:
+    bench.call()
+    seen = {
+        "codec": "VP8",
+        "direction": "recvonly",
+        "connected": True,
+        "framesReceived": 3,
+        "freezes": 1,
+        "frozenMs": 80,
+    }
+    for video in (None, {**seen, "width": 640, "height": 480}, {**seen, "width": -1}, {**seen, "direction": "up"}):
+        bench.ask(GetStats("s", "m"))
+        bench.say("c1", event="stats", id="s", media="m", video=video)
+    first, second = bench.heard()
+    assert isinstance(first, Stats) and first.video is None
+    assert isinstance(second, Stats) and second.video == VideoStats(
+        codec="VP8",
+        direction=Direction.RECVONLY,
+        connected=True,
+        frames_received=3,
+        frames_dropped=0,
+        freezes=1,
+        frozen_ms=80,
+        width=640,
+        height=480,
+    )
+    assert [said for _, said in bench.told[-2:] if "error" in said], "what is out of range is not understood"
+
+
+def test_an_offer_that_may_find_another_way_has_fresh_passwords(bench: Bench) -> None:
+    (first,) = bench.ask(CreateOffer("o", "m"))
+    bench.say("c1", event="offerCreated", id="o", media="m", sdp=OFFER)
+    bench.ask(ApplyAnswer("a", "m", ANSWER))
+    bench.say("c1", event="answerApplied", id="a", media="m")
+    (again,) = bench.ask(CreateOffer("p", "m"))
+    assert again["ice"] == first["ice"] and "layout" not in again
+    bench.say("c1", event="offerCreated", id="p", media="m", sdp=OFFER)
+    (answer,) = bench.ask(CreateAnswer("q", "m", OFFER))
+    assert "ice" not in answer, "an answer keeps to the way there is"
+
+
 def test_a_page_that_does_not_answer(bench: Bench) -> None:
     bench.ask(CreateOffer("o", "m"), CreateOffer("p", "n"))
     bench.say("c1", event="asking", id="p", media="n")
@@ -193,7 +235,11 @@ def test_what_fails_says_why(bench: Bench) -> None:
     bench.say("c1", event="failed", id="o", media="m", code="device", detail="no microphone")
     bench.say("c1", event="failed", id="p", media="n", code="made-up", detail="")
     bench.say("c1", event="offerCreated", id="q", media="k", sdp="rubbish")
-    assert [(event.code, event.detail) for event in bench.heard()[:2] if isinstance(event, EngineFailed)] == [
+    bench.ask(CreateOffer("r", "k"))
+    bench.say("c1", event="failed", id="r", media="k", code="no-relay", detail="401")
+    heard = bench.heard()
+    assert [event.code for event in heard if isinstance(event, EngineFailed)][2:] == ["bad-sdp", "no-relay"]
+    assert [(event.code, event.detail) for event in heard[:2] if isinstance(event, EngineFailed)] == [
         ("device", "no microphone"),
         ("internal", ""),
     ]
@@ -281,11 +327,18 @@ def test_another_tab_takes_over(bench: Bench) -> None:
     bench.call()
     bench.ask(GetStats("s", "m"))
     assert bench.hello("c2") and bench.pages.holder("1000") == "c2"
-    assert ("c1", {"lost": TAKEN_OVER}) in bench.told
+    holder = {"page": "", "since": 10**12}
+    assert ("c1", {"lost": TAKEN_OVER, "holder": holder}) in bench.told
     assert bench.heard() == [EngineFailed("s", "m", "closed", GONE)] and bench.renewed == [frozenset({"m"})]
     assert not bench.pages.gone("c1", "1000"), "it holds nothing any more"
     assert not bench.say("c3", hello={"polite": True})
-    assert bench.told[-1] == ("c3", {"lost": ELSEWHERE}) and bench.pages.holder("1000") == "c2"
+    assert bench.told[-1] == ("c3", {"lost": ELSEWHERE, "holder": holder}) and bench.pages.holder("1000") == "c2"
+    assert bench.say("c3", hello={"page": "Desk, window 3"}), "who asks for it without manners gets it"
+    holder = {"page": "Desk, window 3", "since": 10**12}
+    assert bench.told[-2] == ("c2", {"lost": TAKEN_OVER, "holder": holder})
+    assert not bench.say("c2", hello={"polite": True})
+    assert bench.told[-1] == ("c2", {"lost": ELSEWHERE, "holder": holder})
+    assert bench.hello("c2")
     assert not bench.say("c2", hello={"audio": False})
     assert bench.told[-1] == ("c2", {"lost": "given up"}) and bench.pages.holder("1000") is None
 

@@ -103,12 +103,24 @@ async def test_pages_are_served_and_cached_by_content(site: Gateway) -> None:
             assert answer.status == 200
             assert "https://crm.example" in answer.headers["Content-Security-Policy"]
             assert "Access-Control-Allow-Origin" not in answer.headers
+            assert "Cross-Origin-Opener-Policy" not in answer.headers
         for path, status, location in (("/", 302, "/desk/"), ("/desk", 308, "/desk/"), ("/no.js", 404, None)):
             async with session.get(path, allow_redirects=False) as answer:
                 assert (answer.status, answer.headers.get("Location")) == (status, location)
                 assert answer.headers["X-Content-Type-Options"] == "nosniff"
         async with session.post("/offhook.js") as answer:
             assert answer.status == 405
+
+
+async def test_a_page_that_opened_the_window_cannot_lead_it_anywhere_unless_it_is_let_in(start_gateway: Any) -> None:
+    for origins, policy in (((), "same-origin-allow-popups"), (("https://crm.example",), None)):
+        gateway = await start_gateway(allow_origin=origins)
+        async with (
+            aiohttp.ClientSession(f"http://127.0.0.1:{gateway.port}") as session,
+            session.get("/desk/") as answer,
+        ):
+            assert answer.status == 200
+            assert answer.headers.get("Cross-Origin-Opener-Policy") == policy
 
 
 @pytest.mark.parametrize("path", ["/../secret.js", "/%2e%2e/secret.js", "/..%2fsecret.js", "/desk/..%5c..%5csecret.js"])

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from offhook.api import Agent
-from offhook.cli.serve import Signals, hints, log_to_stderr
+from offhook.cli.serve import Signals, log_to_stderr
+from offhook.cli.windows import TOKEN_SECONDS, DeskGateway, Unproved, call_each_other, desk_gateway, look_at_page
 from offhook.config import Config
 from offhook.errors import OffhookError
 from offhook.gateway.app import Gateway, running
@@ -44,20 +45,29 @@ OFF = "\x1b[0m"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags."""
-    parser.add_argument("--once", action="store_true", help="end after the story, with status 0 if all of it was right")
+    ends = parser.add_mutually_exclusive_group()
+    ends.add_argument(
+        "--once",
+        "--no-wait",
+        action="store_true",
+        help="open the desk's two windows itself and end, with status 0 if all was right; so it is without a terminal",
+    )
+    ends.add_argument("--wait", action="store_true", help="stay for you to open them, also without a terminal")
     parser.add_argument("--no-ladder", action="store_true", help="do not draw the SIP messages")
 
 
 def run(args: argparse.Namespace) -> int:
     """Tell the story; 0 if all of it was right, else 1. Raises `ConfigError` where something is not installed."""
     log_to_stderr("error")
-    return asyncio.run(demo(once=args.once, ladder=not args.no_ladder))
+    once = args.once or not (args.wait or sys.stdin.isatty())
+    return asyncio.run(demo(once=once, ladder=not args.no_ladder))
 
 
 async def demo(*, once: bool, ladder: bool) -> int:
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="offhook-demo-") as folder:
-        trace = Path(folder) / "sip.txt"
+    with tempfile.TemporaryDirectory(prefix="offhook-demo-") as name:
+        folder = Path(name)
+        trace = folder / "sip.txt"
         say("starting a development switch and a gateway on free ports")
         async with switch_and_gateway(trace) as (switch, gateway):
             say(f"the switch takes SIP at {switch.ws_url}, the gateway takes desks at {gateway.url}")
@@ -69,12 +79,33 @@ async def demo(*, once: bool, ladder: bool) -> int:
             if problem is not None:
                 print(f"demo: failed while {story.stage}: {problem}", flush=True)
                 return 1
-            if not once:
-                await stay(switch, gateway)
+            say("the same in browsers: a gateway whose agents have their audio in the desk's page")
+            async with desk_gateway(switch.ws_url, SAMPLE_PASSWORD, folder) as desks:
+                problem = await end_in_the_desk(desks, gateway, once=once)
+        if problem is not None:
+            print(f"demo: failed in the desk: {problem}", flush=True)
+            return 1
     if once:
         say(f"all of it was right, in {time.monotonic() - began:.1f} s")
     print("demo: ok", flush=True)
     return 0
+
+
+async def end_in_the_desk(desks: DeskGateway, gateway: Gateway, *, once: bool) -> str | None:
+    """Two windows of the desk: for a person, or, `once`, opened here as a proof; what went wrong, or None."""
+    links = {extension: desks.link(extension) for extension in (ALICE, BOB)}
+    if not once:
+        await stay(links, gateway)
+        return None
+    say(f"the desk is at {desks.page}")
+    try:
+        await look_at_page(desks.page)
+        await call_each_other(links, say)
+    except Unproved as reason:
+        say(f"no two windows were opened: {reason}")
+    except (AssertionError, aiohttp.ClientError) as error:
+        return str(error) or type(error).__name__
+    return None
 
 
 @asynccontextmanager
@@ -103,13 +134,31 @@ async def tell(story: Story) -> str | None:
     return None
 
 
-async def stay(switch: Switch, gateway: Gateway) -> None:
+async def stay(links: dict[str, str], gateway: Gateway) -> None:
+    """Say where the desk is, and serve until SIGINT or SIGTERM."""
     signals = Signals()
-    say("switch and gateway go on running")
-    print("\n".join(hints(gateway.url)))
-    print(f"Extensions 1000 to 1019 have the password {SAMPLE_PASSWORD}; 9196 is an echo, 5000 a menu.")
-    print(f"Python: offhook.Phone({switch.ws_url!r}). Ctrl-C stops.", flush=True)
-    await signals.first.wait()
+    print(invitation(links, gateway.url), flush=True)
+    await signals.next()
+
+
+def invitation(links: dict[str, str], url: str) -> str:
+    """What a person may do now."""
+    minutes = f"{TOKEN_SECONDS / 60:g} minutes"
+    windows = [f"  agent {extension}:  {link}" for extension, link in links.items()]
+    return "\n".join(
+        [
+            "",
+            "Now you: open each address in a browser window of its own on this machine. Each logs its agent in.",
+            *windows,
+            f"Call {BOB} from the window of {ALICE}, or call 9196, an echo, or 5000, a menu. An address is good for",
+            f"{minutes} and for who has it: keep it to yourself. A microphone is asked for at the first log-in.",
+            "",
+            f"Programs log in with the extensions 1002 to 1019 and the password {SAMPLE_PASSWORD}, for example",
+            f"  websocat {url}",
+            '  {"action":"login","parameter":{"extension":"1002","password":"1234"}}',
+            "Ctrl-C stops.",
+        ]
+    )
 
 
 def say(words: str) -> None:

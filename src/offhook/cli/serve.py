@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Coroutine
 from dataclasses import fields
 from typing import Any
 
@@ -30,6 +31,7 @@ TEXTS = (
     ("--realm", "NAME", "the only realm whose challenges are answered; default: the domain's and the registration's"),
     ("--instance", "UUID", "of this gateway: gives each agent a +sip.instance that stays the same (RFC 5626)"),
     ("--audit-log", "FILE", "write one JSON line for each monitoring, whisper and barge there"),
+    ("--journal", "FILE", "keep agents and calls there: another process on that file goes on with them"),
     ("--media-address-type", "TEXT", "participants[].mediaAddressType; default: Offhook's own"),
     ("--password-source", "SOURCE", "login: each extension's own; static:FILE: one for all, and logins carry tokens"),
     ("--token-issuer", "NAME", "iss of the tokens that are taken"),
@@ -93,6 +95,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help=f"how long an agent stays logged in without a desk (default {DEFAULTS['grace']:g})",
     )
+    add(
+        "--drain",
+        type=float,
+        metavar="SECONDS",
+        help="a stop waits so long for calls to end, takes no new ones, then logs out (default: it does not wait)",
+    )
     add("--redirects", type=int, metavar="N", help="targets tried for a call that is answered by 3xx (default 0)")
     add("--session-expires", type=int, metavar="SECONDS", help="session timer that calls ask for (default: none)")
     add("--ring-timeout", type=float, metavar="SECONDS", help="an unanswered call is refused then (default 60)")
@@ -138,37 +146,58 @@ def log_to_stderr(level: str, form: str = "text") -> None:
 
 
 async def serve(config: Config) -> int:
-    """Serve until SIGINT or SIGTERM, then end calls and log out; a second signal ends it at once."""
+    """Serve until SIGINT or SIGTERM, then end as the configuration says; each further signal hastens it."""
     gateway = Gateway(config)
     await gateway.start()
     print(banner(gateway), flush=True)
     signals = Signals()
-    await signals.first.wait()
-    agents = gateway.station.hub.agents
-    print(f"stopping: {agents} agent{'' if agents == 1 else 's'} to log out; once more stops at once", flush=True)
-    stop = asyncio.get_running_loop().create_task(gateway.stop(), name="stop of the gateway")
-    second = asyncio.get_running_loop().create_task(signals.second.wait(), name="second signal")
-    await asyncio.wait((stop, second), return_when=asyncio.FIRST_COMPLETED)
-    if not stop.done():
+    await signals.next()
+    hub, stop = gateway.station.hub, gateway.stop
+    if config.drain:
+        print(f"draining: {_count(hub.calls, 'call')} to end, {config.drain:g} s; once more ends them", flush=True)
+        if await _unless_hastened(gateway.drain(config.drain), signals):
+            print("stopped", flush=True)
+            return 0
+    elif config.journal:
+        print(f"leaving {_count(hub.calls, 'call')} to the next process; once more stops at once", flush=True)
+        stop = gateway.leave
+    if stop != gateway.leave:
+        print(f"stopping: {_count(hub.agents, 'agent')} to log out; once more stops at once", flush=True)
+    if not await _unless_hastened(stop(), signals):
         print("stopped at once: the server was told nothing", flush=True)
         os._exit(FORCED)  # nothing that hangs may keep a forced end from being one
-    second.cancel()
-    await stop
     print("stopped", flush=True)
     return 0
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+async def _unless_hastened(ending: Coroutine[Any, Any, None], signals: Signals) -> bool:
+    """Whether it came to its end before another signal."""
+    task = asyncio.create_task(ending, name="end of the gateway")
+    hastened = asyncio.create_task(signals.next(), name="another signal")
+    await asyncio.wait((task, hastened), return_when=asyncio.FIRST_COMPLETED)
+    if not task.done():
+        task.cancel()
+        return False
+    hastened.cancel()
+    await task
+    return True
+
+
 class Signals:
-    """SIGINT and SIGTERM, told apart by which came first."""
+    """SIGINT and SIGTERM, one after the other."""
 
     def __init__(self) -> None:
-        self.first = asyncio.Event()
-        self.second = asyncio.Event()
+        self._heard = asyncio.Queue[None]()
         for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, self._heard)
+            asyncio.get_running_loop().add_signal_handler(number, self._heard.put_nowait, None)
 
-    def _heard(self) -> None:
-        (self.second if self.first.is_set() else self.first).set()
+    async def next(self) -> None:
+        """Wait for the next one."""
+        await self._heard.get()
 
 
 def banner(gateway: Gateway) -> str:
@@ -186,6 +215,8 @@ def banner(gateway: Gateway) -> str:
         f"  SIP     {', '.join(config.sip)}  domain {config.sip_domain}",
         f"  audio   {audio}",
     ]
+    if config.journal:
+        lines.append(f"  journal {config.journal}  ({_count(gateway.station.hub.agents, 'agent')} in it)")
     if config.sip_trace:
         lines.append(f"  trace   {config.sip_trace}  (draw it: offhook ladder {config.sip_trace})")
     lines += ["", *hints(gateway.url), "Ctrl-C stops."]

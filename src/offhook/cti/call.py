@@ -237,6 +237,8 @@ class Call:
     joined_at: float = -1.0
     """When the server began to join us with the other party: we answered, or it gives back what was not transferred
     (monotonic). It is no use any more once it says that it has."""
+    given_back: bool = False
+    """The last time it was the latter."""
     remote_offer: bool = False
     """An offer of the other side is being answered."""
     remote_hold: bool = False

@@ -38,7 +38,7 @@ from offhook.cti.commands import (
 from offhook.cti.consulting import Consulting
 from offhook.cti.dialog import again, event_of
 from offhook.cti.digits import Digits
-from offhook.cti.ending import Ending
+from offhook.cti.ending import HANG_UP_TIMER, Ending
 from offhook.cti.errors import Failure, failure, invalid_action, media_failure
 from offhook.cti.events import CallStats, DialogResponse, DialogState, StatsResponse
 from offhook.cti.hearing import IN_TURN, Hearing
@@ -436,6 +436,8 @@ class Controller:
             self._inbound.nobody_answers(call, now)
         elif what == AUTO_TIMER:
             self._inbound.auto_answer(call, now)
+        elif what == HANG_UP_TIMER:
+            self.ending.hang_up(call, now)
         elif what == REFER_TIMER:
             self._transferring.go_on(call, now)
         elif what == LEGS_TIMER:
@@ -473,7 +475,7 @@ class Controller:
         if digits:
             self._digits.cut_short(call, "the time is over", now)
         elif isinstance(task.command, AnswerCall):
-            self._inbound.back(call)
+            self._inbound.back(call, now)
         else:
             self._holding.out_of_time(call)
         self._tasks.finish(call, why, now, tell=not (digits or conversion))

@@ -22,7 +22,12 @@ SENT_AWAY = "DROPPED_BY_MEMBER"
 """The server's text for a member whom another one took out of the conference."""
 _OURS = frozenset({"ATTENDED_TRANSFER", "direct-transfered", "CONSULT_CONFERENCE"})
 """Reasons that we tell of what the agent had the server do. From elsewhere they are not told: desks believe them."""
-TIMERS = ("ring:", "auto:", "again:", "refer:", "legs:")
+HANG_UP_TIMER = "hangup:"
+TIMERS = ("ring:", "auto:", "again:", "refer:", "legs:", HANG_UP_TIMER)
+JOINING = 0.2
+"""Seconds between our answer, or the report that a transfer was refused, and a REFER: FreeSWITCH bridges the call
+first, and says so (update_display) some 50 to 100 ms later; until then it refuses the REFER (403), loses the call, or
+transfers it and reports nothing. After such a report it is so with a BYE: the other side would stay in silence."""
 HANDED_OVER = "ATTENDED_TRANSFER"
 """The text of a Reason by which the server says that the call goes on without this agent, who transferred it.
 
@@ -59,6 +64,9 @@ class Ending:
         call.released = True
         if call.session is None:  # its INVITE has not left
             self.bury(call, None, now)
+            return
+        if call.given_back and now.monotonic < call.joined_at + JOINING:
+            self._work.timers.set(self._work.owner, f"{HANG_UP_TIMER}{call.id}", call.joined_at + JOINING)
             return
         ringing = call.phase in UNANSWERED
         if not call.step(Step.HANG_UP):

@@ -30,6 +30,10 @@ _VIDEO = {
 }
 """What an answer of each type does with the video of the offer; None: it is refused."""
 
+_OFFER_AT_FAULT = frozenset({"bad-sdp", "no-common-codec", "unsupported"})
+_AGENT_AT_FAULT = frozenset({"device", "closed", "timeout"})
+"""The microphone, or the page that has it: another try may do better."""
+
 
 class Inbound:
     """Announces and answers calls."""
@@ -127,13 +131,15 @@ class Inbound:
             if not call.holds:
                 self._make_answer(call, now)
         else:  # the Error was told for the hold
-            self.back(call)
+            self.back(call, now)
             self._tasks.finish(call, why, now, tell=False)
 
-    def back(self, call: Call) -> None:
-        """It is not answered after all, and rings on."""
+    def back(self, call: Call, now: Now) -> None:
+        """It is not answered after all, and rings on, as long as a new one: its time may have ended meanwhile."""
         if not call.step(Step.BACK):
             return
+        work = self._work
+        work.timers.set(work.owner, f"{RING_TIMER}{call.id}", now.monotonic + work.settings.ring_timeout)
         if not call.holds:  # the engine is at it: another try begins with another media session
             self._work.forget(call, Purpose.ANSWER)
             self._work.put(CloseMedia(call.media))
@@ -160,15 +166,20 @@ class Inbound:
         self._work.timers.cancel(self._work.owner, f"{RING_TIMER}{call.id}", f"{AUTO_TIMER}{call.id}")
 
     def answer_failed(self, call: Call, code: str, detail: str, now: Now) -> None:
-        """No audio: tell why, and refuse the call: 488 where the offer is at fault. No video: answer without."""
+        """No video: answer without. No audio: tell why; where that lies with the agent, the call rings on, for nothing
+        was sent. Else it is refused: 488 where the offer is at fault."""
         offer, call.video_offer = call.video_offer, ""
         if offer and code == "unsupported":
             self._work.make_answer(call, Purpose.ANSWER, offer, Direction.SENDRECV, now)
             return
         assert call.task is not None, "a call is answered by a task"
+        if code in _AGENT_AT_FAULT:
+            self.back(call, now)
+            self._tasks.finish(call, media_failure(code, detail), now)
+            return
         # The task itself is over with the call, and what waits behind it too.
         self._work.outcomes.failed(call.task.ticket, media_failure(code, detail), now)
-        self._ending.hang_up(call, now, status=488 if code in ("bad-sdp", "no-common-codec", "unsupported") else 500)
+        self._ending.hang_up(call, now, status=488 if code in _OFFER_AT_FAULT else 500)
 
     def established(self, call: Call, now: Now) -> None:
         """The ACK is in."""

@@ -19,7 +19,7 @@ from offhook.cti.commands import SST, ConsultTransfer, RetrieveCall, SSTQueue
 from offhook.cti.conferencing import refusal
 from offhook.cti.dialect import readable
 from offhook.cti.dialog import Kind
-from offhook.cti.ending import Ending
+from offhook.cti.ending import JOINING, Ending
 from offhook.cti.errors import Failure, failure, invalid_action
 from offhook.cti.holding import AGAIN
 from offhook.cti.numbering import refuse_number, refuse_text
@@ -37,10 +37,6 @@ REFER_TIMER = "refer:"
 LEGS_TIMER = "legs:"
 SETTLED = 0.05
 """Seconds between the 2xx to a hold and a REFER: FreeSWITCH loses the call where they follow within 1 ms (20 do)."""
-JOINING = 0.2
-"""Seconds between our answer, or the report that a transfer was refused, and a REFER: FreeSWITCH bridges the call
-first, and says so (update_display) some 50 to 100 ms later; until then it refuses the REFER (403), loses the call, or
-transfers it and reports nothing."""
 PATIENCE = 2.0
 """Seconds that the server has to end our part of the call, or of both calls, before we do."""
 AT_ONCE = 1.0
@@ -252,7 +248,7 @@ class Transferring:
         if not event.final:
             transfer.reported = True
         elif event.status >= 300:
-            call.joined_at = now.monotonic
+            call.joined_at, call.given_back = now.monotonic, True
             self._fail(call, transfer, refused_by_target(event.status, event.phrase), now)
         else:
             transfer.succeeded_at = now.monotonic

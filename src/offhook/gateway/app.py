@@ -25,8 +25,9 @@ from offhook.gateway import static
 from offhook.gateway.addresses import client_address
 from offhook.gateway.auth import new_keys, static_password
 from offhook.gateway.connection import Connection, new_socket
+from offhook.gateway.desks import masked
 from offhook.gateway.files import AuditFile, TraceFile
-from offhook.gateway.front import Front
+from offhook.gateway.front import Front, Runner
 from offhook.gateway.ice import IceSettings
 from offhook.gateway.interface import (
     PROGRAM,
@@ -34,17 +35,22 @@ from offhook.gateway.interface import (
     ConnectionClosed,
     ConnectionOpened,
     ConnectionReceived,
+    Drain,
     HubInput,
     HubSettings,
+    Leave,
     Limits,
+    Restore,
     Stop,
     Stopped,
+    Superseded,
     Tell,
     TellPage,
 )
 from offhook.gateway.metrics import Metrics, Tally
 from offhook.gateway.rest import Rest, bearer
-from offhook.gateway.sessions import Hub, masked
+from offhook.gateway.sessions import Hub
+from offhook.journal.writer import Journal
 from offhook.media.engine import EngineRequest, MediaEngine
 from offhook.media.null import NullEngine
 from offhook.sip.flow import FlowOutput
@@ -54,6 +60,8 @@ logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 30.0
 """An HTTP connection without a whole request for this long is closed."""
+LEAVE_SECONDS = 1.0
+"""For the answers to the ends of calls that another process could not take over."""
 LOGOUT_SECONDS = 3.5
 """For ending calls and un-registering when a station stops; what is not done by then is left to the server."""
 
@@ -90,6 +98,7 @@ class Station:
             after_grace=config.after_grace,
             check_token=None if self.keys is None else self.keys.check,
             static_password=static_password(config),
+            owner=SystemIds().token(64) if config.journal else "",
         )
         self.hub = Hub(settings, ids=SystemIds())
         self._engine = engine or new_engine(config)
@@ -104,8 +113,9 @@ class Station:
             self._audit = AuditFile(config.audit_log) if config.audit_log else None
             if self._audit is not None:
                 files.callback(self._audit.close)
+            self.journal = Journal(config.journal) if config.journal else None
             self._files = files.pop_all()
-        self._driver = Driver(self.hub, self._ports())
+        self._driver = Driver(self.hub, self._ports(), journal=self.journal)
         self._subscribers: dict[str, Subscriber] = {}
         self._serial = 0
         self._stopped = asyncio.Event()
@@ -123,6 +133,10 @@ class Station:
 
     async def start(self) -> None:
         self._engine.start(self.put)
+        if self.journal is not None:
+            self.journal.start(lambda extension: self.put(Superseded(extension)))
+            found = self.journal.take()
+            self.put(Restore(tuple(found.agents), tuple(found.calls)))
         self._driver.start()
 
     async def stop(self) -> None:
@@ -132,12 +146,30 @@ class Station:
             await asyncio.wait_for(self._stopped.wait(), LOGOUT_SECONDS)
         await self.cut()
 
+    async def drain(self, seconds: float) -> None:
+        """Take no new call, and wait for those that there are to end, so long at most; then as `stop`."""
+        self.put(Drain())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), seconds)
+        await self.stop()
+
+    async def leave(self) -> None:
+        """Free everything; the server keeps the calls, and the next process on this journal goes on with them."""
+        self.put(Leave())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), LEAVE_SECONDS)
+        # First, so that no loss of what is closed from here on is told or kept.
+        await self._driver.stop()
+        await self.cut()
+
     async def cut(self) -> None:
         """Free everything at once; the server is told nothing."""
         for subscriber in list(self._subscribers.values()):
             subscriber.close(1001, "the gateway is stopped")
         await self._transport.close()
         await self._driver.stop()
+        if self.journal is not None:
+            await self.journal.close()
         await self._engine.close()
         self._files.close()
 
@@ -163,9 +195,14 @@ class Station:
             self.put(ConnectionClosed(name))
 
     def health(self) -> dict[str, str | int]:
-        """What `/healthz` tells."""
-        return {
-            "status": "ok",
+        """What `/healthz` tells; `status` is degraded where the journal is not written in time."""
+        kept: dict[str, str | int] = {}
+        if self.journal is not None:
+            kept["journal"] = self.journal.state
+            if self.journal.trouble:
+                kept["reason"] = self.journal.trouble
+        return kept | {
+            "status": "ok" if kept.get("journal", "ok") == "ok" else "degraded",
             "agents": self.hub.agents,
             "calls": self.hub.calls,
             "connections": self.hub.connections,
@@ -257,7 +294,7 @@ class Gateway:
         Front(self._limits, self._address, self.station.tally.requests).wrap(app)
         pages = static.Pages(static.WEB, frames=config.allow_origin, secure=bool(config.tls_certificate))
         app.router.add_get("/{path:.*}", pages.serve)
-        self._runner = web.AppRunner(
+        self._runner = Runner(
             app, access_log=None, shutdown_timeout=0.5, keepalive_timeout=IDLE_SECONDS, lingering_time=2.0
         )
 
@@ -294,6 +331,18 @@ class Gateway:
         await self.station.stop()
         await self._runner.cleanup()
 
+    async def drain(self, seconds: float) -> None:
+        """Take no new agent and no new call, wait so long for calls to end, then as `stop`. Desks may come back."""
+        await self.station.drain(seconds)
+        await self.stop()
+
+    async def leave(self) -> None:
+        """Close; agents and calls stay as they are, for the next process on this journal."""
+        for site in list(self._runner.sites):
+            await site.stop()
+        await self.station.leave()
+        await self._runner.cleanup()
+
     async def cut(self) -> None:
         """Close everything at once."""
         await self.station.cut()
@@ -315,7 +364,8 @@ class Gateway:
 
     def _address(self, request: web.Request) -> str:
         """Where a request comes from, as it is counted."""
-        return client_address(request.remote or "", request.headers.get("X-Forwarded-For", ""), self._proxies)
+        lines = request.headers.getall("X-Forwarded-For", [])  # a proxy may add a line of its own to the client's
+        return client_address(request.remote or "", ",".join(lines), self._proxies)
 
     async def _cti(self, request: web.Request) -> web.StreamResponse:
         # A browser always sends Origin with a WebSocket; programs do not, and prove a password anyway.

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from offhook.driver import system_now
 from offhook.gateway import static
@@ -93,6 +94,47 @@ def _problem(refused: web.HTTPException) -> web.Response:
 
 async def _secure(request: web.Request, response: web.StreamResponse) -> None:
     """What every answer says, refusals too; a page says more itself."""
+    _set_headers(response)
+
+
+def _set_headers(response: web.StreamResponse) -> None:
     for name, value in static.SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+
+
+class Runner(web.AppRunner):
+    """Runs an application; what is no HTTP request is refused without a trace of what it held, which may be a token."""
+
+    __slots__ = ()
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return _Server(made.request_handler, request_factory=made.request_factory, debug=False, **self._kwargs)
+
+
+class _Server(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+class _Connection(web.RequestHandler):
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        response: web.StreamResponse
+        if isinstance(exc, HttpProcessingError) and request.writer.output_size == 0:
+            logger.info("= what is no HTTP request was refused: %s", type(exc).__name__)
+            text = "This is no HTTP request, or a header or its path is longer than 8 KiB.\n"
+            response = web.Response(status=status, text=text)
+            response.force_close()
+        else:
+            response = super().handle_error(request, status, exc, message)
+        _set_headers(response)
+        return response

@@ -13,7 +13,9 @@ from offhook.cti.settings import AgentSettings
 from offhook.cti.stream import Audit
 from offhook.errors import LocalError
 from offhook.gateway.ice import IceSettings
+from offhook.journal.entries import Kept
 from offhook.media.engine import EngineEvent, EngineRequest, Sink, Source
+from offhook.ordered import Ordered
 from offhook.sip.flow import FlowInput, FlowOutput
 
 
@@ -83,6 +85,8 @@ class HubSettings:
     """So long before its end a connection is told to renew its token."""
     grace: float = 60.0
     after_grace: Literal["logout", "stay"] = "logout"
+    owner: str = ""
+    """Names this process in the journal; empty: there is no journal."""
 
 
 # Inputs
@@ -141,8 +145,45 @@ class Stop:
     """Log every agent out and take no new one; answered by `Stopped`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Take no new agent and no new call; when the last call is over, as `Stop`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Another process goes on with the agents and their calls: end only calls that were not answered yet, which none
+    can take over. Answered by `Stopped` when there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """What the journal has of another process: the first input. `calls`: its history, the oldest first."""
+
+    agents: tuple[Kept, ...]
+    calls: tuple[bytes, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """Another process acts for this agent now."""
+
+    extension: str = field(repr=False)
+
+
 HubInput = (
-    ConnectionOpened | ConnectionReceived | ConnectionClosed | Instruct | UseAudio | Stop | FlowInput | EngineEvent
+    ConnectionOpened
+    | ConnectionReceived
+    | ConnectionClosed
+    | Instruct
+    | UseAudio
+    | Stop
+    | Drain
+    | Leave
+    | Restore
+    | Superseded
+    | FlowInput
+    | EngineEvent
 )
 
 
@@ -176,7 +217,7 @@ class CloseConnection:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """After `Stop`: no agent is left."""
+    """After `Stop` and `Drain`: no agent is left; after `Leave`: no call that was not answered."""
 
 
-HubOutput = Tell | TellPage | CloseConnection | Stopped | Audit | FlowOutput | EngineRequest
+HubOutput = Tell | TellPage | CloseConnection | Stopped | Audit | Ordered | FlowOutput | EngineRequest

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
@@ -16,6 +17,7 @@ from offhook.config import is_loopback
 from offhook.cti.errors import CODES
 from offhook.cti.events import CommandResult, Error, ToDesk
 from offhook.gateway.rest import Refused, Rest, answer
+from offhook.journal.writer import Journal
 
 if TYPE_CHECKING:
     from offhook.gateway.app import Station
@@ -65,7 +67,24 @@ class _Numbers(Collector):
             "offhook_errors", "Error events; `server`: a code of the other side.", ["code"], _keyed(tally.errors)
         )
         yield _counter("offhook_closed_connections", "Those that the gateway closed.", ["code"], _keyed(tally.closed))
+        if self._station.journal is not None:
+            yield from _of_journal(self._station.journal)
         yield _counter("offhook_http_requests", "By method and status.", ["method", "status"], tally.requests)
+
+
+def _of_journal(journal: Journal) -> Iterator[Metric]:
+    said = "1: the journal is written in time; 0: it is not, and calls go on without it."
+    yield GaugeMetricFamily("offhook_journal_ok", said, value=journal.state == "ok")
+    yield CounterMetricFamily("offhook_journal_commits", "Commits to the disk.", value=journal.commits)
+    seconds = "Time that all commits took together."
+    yield CounterMetricFamily("offhook_journal_commit_seconds", seconds, value=journal.commit_seconds)
+    late = "Steps of agents that went on before they were on the disk."
+    yield CounterMetricFamily("offhook_journal_late", late, value=journal.late)
+    yield CounterMetricFamily("offhook_journal_failures", "Commits that failed.", value=journal.failures)
+    dropped = "Events and ended calls that waited for a failing disk until they were too many."
+    yield CounterMetricFamily("offhook_journal_dropped", dropped, value=journal.dropped)
+    damaged = "Entries that could not be read when the journal was opened."
+    yield GaugeMetricFamily("offhook_journal_unreadable", damaged, value=journal.unreadable)
 
 
 def _keyed(counts: Counter[str]) -> dict[tuple[str, ...], int]:
@@ -101,7 +120,16 @@ class Metrics:
         else:
             # A proxy on this machine speaks for others.
             proxied = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
-            allowed = is_loopback(request.remote or "") and not proxied
+            allowed = is_loopback(request.remote or "") and not proxied and _is_asked_here(request)
         if not allowed:
             raise web.HTTPForbidden(text="Metrics are for this machine, or for a token of role service.\n")
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE})
+
+
+def _is_asked_here(request: web.Request) -> bool:
+    """Whether the request names this machine: a page of any name may be led here by its name server."""
+    try:
+        name = urlsplit(f"//{request.headers.get('Host', 'localhost')}").hostname
+    except ValueError:
+        return False
+    return name is not None and is_loopback(name)

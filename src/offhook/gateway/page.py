@@ -33,6 +33,7 @@ from offhook.media.engine import (
     CreateOffer,
     DigitReceived,
     DigitsSent,
+    Direction,
     EngineEvent,
     EngineFailed,
     EngineRequest,
@@ -44,6 +45,7 @@ from offhook.media.engine import (
     SendDigits,
     SetMuted,
     Stats,
+    VideoStats,
 )
 
 logger = logging.getLogger(__name__)
@@ -54,7 +56,7 @@ ASKING = 55.0
 """The same where it says that it waits for a person, who is asked for the microphone."""
 RESTARTS = 3
 """Paths of one session that may be lost one after the other and are made anew."""
-CODES = frozenset({"bad-sdp", "no-common-codec", "closed", "timeout", "unsupported", "device", "internal"})
+CODES = frozenset({"bad-sdp", "no-common-codec", "no-relay", "closed", "timeout", "unsupported", "device", "internal"})
 NO_PAGE = "No page holds the audio of this agent: open the desk and let it use the microphone."
 GONE = "The page with the audio is gone."
 HERE = "The audio of this gateway is not in pages."
@@ -71,11 +73,12 @@ Level = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
 
 class _Hello(msgspec.Struct):
     """This page is to have the agent's audio (or no longer). `media`: sessions that it has already; `polite`: not if
-    another page holds it."""
+    another page holds it; `page`: its title, for the agent's other pages."""
 
     audio: bool = True
     video: bool = False
     polite: bool = False
+    page: Name = ""
     media: Annotated[list[Name], msgspec.Meta(max_length=64)] = []
 
 
@@ -89,6 +92,24 @@ class _Audio(msgspec.Struct, rename="camel"):
     mos: Annotated[float, msgspec.Meta(ge=1, le=4.5)] | None = None
     level_in_db: Level | None = None
     level_out_db: Level | None = None
+
+
+class _Video(msgspec.Struct, rename="camel"):
+    codec: Annotated[str, msgspec.Meta(max_length=32)] = ""
+    direction: Direction = Direction.INACTIVE
+    connected: bool = False
+    frames_sent: Count = 0
+    key_frames_sent: Count = 0
+    frames_received: Count = 0
+    frames_dropped: Count = 0
+    freezes: Count = 0
+    frozen_ms: Count = 0
+    packets_sent: Count = 0
+    packets_received: Count = 0
+    packets_lost: Count = 0
+    key_frames_asked: Count = 0
+    width: Annotated[int, msgspec.Meta(ge=0, le=65535)] | None = None
+    height: Annotated[int, msgspec.Meta(ge=0, le=65535)] | None = None
 
 
 class _Said(msgspec.Struct, rename="camel"):
@@ -114,6 +135,7 @@ class _Said(msgspec.Struct, rename="camel"):
     code: Name = ""
     detail: Sentence = ""
     audio: _Audio | None = None
+    video: _Video | None = None
     digit: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-D*#]$")] = "0"
     duration_ms: Annotated[int, msgspec.Meta(ge=0, le=60000)] = 0
 
@@ -156,10 +178,13 @@ class _Session:
 
 @dataclass(slots=True, eq=False)
 class _Audience:
-    """An agent as far as its audio goes. `page`: the connection that holds it."""
+    """An agent as far as its audio goes. `page`: the connection that holds it; `title` and `since` (milliseconds since
+    1970) are for the others."""
 
     extension: str
     page: str | None = None
+    title: str = ""
+    since: int = 0
     sessions: dict[str, _Session] = field(default_factory=dict)
 
 
@@ -255,8 +280,9 @@ class PageAudio:
         }
         if isinstance(request, CreateAnswer):
             asked["sdp"] = request.offer
-        if new:
+        if new or isinstance(request, CreateOffer):  # an offer may have to find another way: ICE restart
             asked["ice"] = self._ice.for_page(session.agent.extension, now)
+        if new:
             asked["layout"] = session.descriptions.layout
         self._put(session, request, asked, now)
 
@@ -374,11 +400,12 @@ class PageAudio:
             return False
         if agent.page not in (None, connection):
             if hello.polite:
-                self._say(connection, {"lost": ELSEWHERE})
+                self._say(connection, {"lost": ELSEWHERE, "holder": {"page": agent.title, "since": agent.since}})
                 return False
-            self._say(str(agent.page), {"lost": TAKEN_OVER})
+            holder = {"page": hello.page, "since": round(now.wall * 1000)}
+            self._say(str(agent.page), {"lost": TAKEN_OVER, "holder": holder})
         self._leave(agent, keep=set(hello.media) if agent.page == connection else set())
-        agent.page = connection
+        agent.page, agent.title, agent.since = connection, hello.page, round(now.wall * 1000)
         for media in hello.media:
             session = agent.sessions.get(media)
             if session is None:
@@ -480,5 +507,6 @@ class PageAudio:
             case SendDigits():
                 return DigitsSent(request.id, request.media)
             case GetStats():
-                audio = said.audio or _Audio()
-                return Stats(request.id, request.media, AudioStats(**msgspec.structs.asdict(audio)))
+                audio = AudioStats(**msgspec.structs.asdict(said.audio or _Audio()))
+                video = None if said.video is None else VideoStats(**msgspec.structs.asdict(said.video))
+                return Stats(request.id, request.media, audio, video)

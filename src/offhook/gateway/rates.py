@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 
 from offhook.clock import Now
 
@@ -33,7 +33,8 @@ class Rates:
 class Slowing:
     """Refused logins of a pair of address and extension: some are free, then each doubles the time until the next.
 
-    Nobody else is slowed: another address may log the same extension in, and the same address another extension.
+    Nobody else is slowed: another address may log the same extension in, and the same address another extension. But
+    an address has at most `of_address` pairs: its further extensions are counted, and wait, together.
     """
 
     FREE = 3
@@ -43,17 +44,23 @@ class Slowing:
     FORGOTTEN = 900.0
     """Seconds after the last refusal."""
 
-    def __init__(self, *, pairs: int = 10_000) -> None:
+    def __init__(self, *, pairs: int = 100_000, of_address: int = 1000) -> None:
         self._pairs = pairs
+        self._of_address = of_address
         self._refused: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
+        """The one that was refused last stands last."""
+        self._counts: Counter[str] = Counter()
+        """Pairs of each address."""
 
     def __len__(self) -> int:
         return len(self._refused)
 
     def wait(self, address: str, extension: str, now: Now) -> float:
         """Seconds until a login is looked at; 0.0: now. Without an address (this very process) always now."""
-        times, at = self._refused.get((address, extension), (0, 0.0))
-        if not address or times < self.FREE:
+        if not address:
+            return 0.0
+        times, at = self._refused.get(self._pair(address, extension), (0, 0.0))
+        if times < self.FREE or now.monotonic - at > self.FORGOTTEN:
             return 0.0
         pause = min(self.LONGEST, self.FIRST * 2.0 ** min(times - self.FREE, 30))
         return max(0.0, at + pause - now.monotonic)
@@ -62,13 +69,27 @@ class Slowing:
         """A login was refused."""
         if not address:
             return
-        times, at = self._refused.pop((address, extension), (0, now.monotonic))
-        if now.monotonic - at > self.FORGOTTEN:
-            times = 0
-        self._refused[address, extension] = (times + 1, now.monotonic)
+        while self._refused and now.monotonic - next(iter(self._refused.values()))[1] > self.FORGOTTEN:
+            self._drop(next(iter(self._refused)))
+        pair = self._pair(address, extension)
+        times, _ = self._refused.get(pair, (0, 0.0))
+        self._drop(pair)
+        self._refused[pair] = (times + 1, now.monotonic)
+        self._counts[address] += 1
         if len(self._refused) > self._pairs:
-            self._refused.popitem(last=False)
+            self._drop(next(iter(self._refused)))
 
     def proved(self, address: str, extension: str) -> None:
         """A login was right."""
-        self._refused.pop((address, extension), None)
+        self._drop((address, extension))
+
+    def _pair(self, address: str, extension: str) -> tuple[str, str]:
+        """Under which a login counts; an extension is never empty."""
+        full = self._counts[address] >= self._of_address and (address, extension) not in self._refused
+        return (address, "") if full else (address, extension)
+
+    def _drop(self, pair: tuple[str, str]) -> None:
+        if self._refused.pop(pair, None) is not None:
+            self._counts[pair[0]] -= 1
+            if not self._counts[pair[0]]:
+                del self._counts[pair[0]]

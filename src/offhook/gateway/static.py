@@ -87,6 +87,8 @@ class Pages:
         self._folder = folder.resolve()
         self._policy = content_security_policy(frames)
         self._secure = secure
+        # Who shows it may also have opened it in a window, and lead that to a link with another token.
+        self._cut_off = not frames
         self._held: dict[Path, tuple[tuple[int, int], Page]] = {}
 
     def find(self, path: str) -> Page | None:
@@ -143,7 +145,10 @@ class Pages:
             "ETag": f'"{page.tag}"',
             "Cache-Control": "public, max-age=31536000, immutable" if named else "no-cache",
         }
-        if not page.kind.startswith("text/html"):
+        if page.kind.startswith("text/html"):
+            if self._cut_off:  # a page of another origin that opened this window cannot lead it anywhere
+                headers["Cross-Origin-Opener-Policy"] = "same-origin-allow-popups"
+        else:
             # A desk of another origin may load the library: it is public, and says nothing of anyone.
             headers |= {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
         if self._secure:
