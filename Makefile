@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format units scenarios stories docs bench-parse fuzz clean
+.PHONY: demo test check format units scenarios soak stories docs bench-parse bench-gateway fuzz clean
 
 demo: $(READY)  ## the main job on the embedded switch, by itself
 	$(BIN)/offhook demo --once
 
 test: $(READY)  ## every test
-	$(BIN)/python -m pytest -q -n 2 -m "not scenario and not browser"
+	$(BIN)/python -m pytest -q -n 2 -m "not scenario and not browser and not simulation"
+	$(BIN)/python -m pytest -q -n 2 -m simulation
 	$(BIN)/python -m pytest -q -n 2 -m scenario
 	$(BIN)/python -m pytest -q -m browser
 
@@ -18,17 +19,20 @@ check: $(READY)  ## what one runs all day: format, lint, types, architecture, un
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	OFFHOOK_STEPS=5000 $(BIN)/python -m pytest -q -x -n 2 -m "not scenario and not browser and not lengthy"
+	OFFHOOK_STEPS=5000 $(BIN)/python -m pytest -q -x -n 2 -m "not scenario and not browser and not lengthy and not simulation"
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 units: $(READY)
-	$(BIN)/python -m pytest -q -n 2 -m "not scenario and not browser"
+	$(BIN)/python -m pytest -q -n 2 -m "not scenario and not browser and not simulation"
 
 scenarios: $(READY)
 	$(BIN)/python -m pytest -q -n 2 -m scenario
+
+soak: $(READY)  ## ten thousand agent-hours of simulation, two processes; stopped, it goes on where it was
+	$(BIN)/python -m offhook.testing.simulation_soak --hours 10000 --state build/soak/simulation.json
 
 stories: $(READY)  ## the stories on every server there is, and the table of them (OFFHOOK_FREESWITCH, OFFHOOK_SLOW=1)
 	-$(BIN)/python -m pytest -q tests/scenarios/stories
@@ -39,6 +43,9 @@ docs: $(READY)  ## the generated parts of docs/
 
 bench-parse: $(READY)  ## the parser beside SIP.js, JsSIP, sipmessage and aiosipua
 	$(BIN)/python benchmarks/parse.py
+
+bench-gateway: $(READY)  ## what an agent costs the gateway process, beside SIP.js in Node
+	$(BIN)/python benchmarks/gateway.py
 
 fuzz: $(READY)  ## a minute of coverage-guided fuzzing for each target; fuzz/README.md
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]'

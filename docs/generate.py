@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import messages
+import recovery
 import rfc
 
 from offhook.cli.main import COMMANDS, new_parser
 from offhook.cli.schema import FORMS
+from offhook.cti import recovering
 from offhook.cti.errors import CODES
 from offhook.gateway.openapi import document
 from offhook.sip import (
@@ -52,6 +54,7 @@ DIAGRAMS: list[tuple[str, str, Table]] = [
     ("Referral", "A REFER of ours and its subscription, RFC 3515.", subscription.TRANSITIONS),
     ("Registration", "One binding for the life of a login, RFC 3261 10.", registration.TRANSITIONS),
     ("Connectivity", "The way to the server.", connectivity.TRANSITIONS),
+    ("Recovery", "One call on its way back after the connection was lost.", recovering.TRANSITIONS),
 ]
 
 
@@ -123,6 +126,7 @@ def openapi() -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "reference/state-diagrams.md": state_diagrams,
+    "reference/recovery.md": recovery.page,
     "reference/errors.md": errors,
     "reference/command-line.md": command_line,
     "reference/defects.md": defects,

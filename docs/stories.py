@@ -1,4 +1,4 @@
-"""Write docs/reference/stories.md from what the stories' last runs have left in build/stories/ (make stories).
+"""Write docs/reference/stories.md and desk-stories.md from what the last runs of stories have left in build/stories/.
 
 A row a story, a column a server. Of a story with several tests: one that fails is the cell; else what passes, and what
 cannot be, with the reason. What was not run is said to be so.
@@ -9,30 +9,56 @@ from __future__ import annotations
 import json
 import sys
 import tomllib
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-PAGE = HERE / "reference" / "stories.md"
 MARK = "<!-- Written by docs/stories.py (make stories) from real runs; do not edit. -->\n\n"
-SERVERS = {
-    "switch": "development switch",
-    "freeswitch": "FreeSWITCH",
-    "asterisk": "Asterisk",
-    "efcx": "dialect efcx (our own imitation)",
-}
 CANNOT = "cannot: "
 
 
-def page(runs: dict[str, dict[str, Any]], stories: list[str], cannot: dict[tuple[str, str], str]) -> str:
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A page of stories, and whose runs it tells."""
+
+    path: Path
+    head: str
+    servers: dict[str, str]
+    """What each is called, by its name in build/stories/."""
+    ways: dict[str, str] = field(default_factory=dict)
+    """What an agent does for a story, in a column of its own."""
+
+
+SERVERS = Kind(
+    HERE / "reference" / "stories.md",
+    "# Stories\n\nEach story of the contract on each server: the tests of `tests/scenarios/stories`, media by "
+    "tones. Cannot: what the server, or the vendor's protocol, has no means for, with the source.\n",
+    {
+        "switch": "development switch",
+        "freeswitch": "FreeSWITCH",
+        "asterisk": "Asterisk",
+        "efcx": "dialect efcx (our own imitation)",
+    },
+)
+DESKS = Kind(
+    HERE / "reference" / "desk-stories.md",
+    "# Stories at the desk\n\nEach story of the contract by the desk's own buttons, in Chromium with fake devices: the "
+    "tests of `tests/web/desk/stories`. One browser process an agent, each with a tone for a voice; what is heard and "
+    "seen is measured in the pages.\n",
+    {"desk-switch": "development switch", "desk-freeswitch": "FreeSWITCH"},
+    tomllib.loads((ROOT / "tests" / "web" / "desk" / "stories" / "ways.toml").read_text())["ways"],
+)
+
+
+def page(kind: Kind, runs: dict[str, dict[str, Any]], stories: list[str], cannot: dict[tuple[str, str], str]) -> str:
     """The page for runs by server."""
     parts = [
-        "# Stories\n\nEach story of the contract on each server: the tests of `tests/scenarios/stories`, media by "
-        "tones. Cannot: what the server, or the vendor's protocol, has no means for, with the source.\n",
+        kind.head,
         "| server | version | date | commit, and the tree on it | tests passed |\n|---|---|---|---|---|",
     ]
-    for name, title in SERVERS.items():
+    for name, title in kind.servers.items():
         run = runs.get(name)
         if run is None:
             parts.append(f"| {title} | not run | | | |")
@@ -41,12 +67,15 @@ def page(runs: dict[str, dict[str, Any]], stories: list[str], cannot: dict[tuple
             outcomes = [row["outcome"] for row in told]
             count = f"{outcomes.count('passed')} of {sum(outcome != 'skipped' for outcome in outcomes)}"
             parts.append(f"| {title} | {run['version']} | {run['date']} | {run['commit']} | {count} |")
-    parts.append("\n| story | " + " | ".join(SERVERS.values()) + " |\n|---|" + "---|" * len(SERVERS))
+    titles = [*(["at the desk"] if kind.ways else []), *kind.servers.values()]
+    parts.append("\n| story | " + " | ".join(titles) + " |\n|---|" + "---|" * len(titles))
     notes: list[str] = []
     for story in stories:
-        cells = [cell(runs.get(name), story, cannot.get((story, name)), notes) for name in SERVERS]
+        cells = [kind.ways[story]] if kind.ways else []
+        cells += [cell(runs.get(name), story, cannot.get((story, name)), notes) for name in kind.servers]
         parts.append(f"| {story} | " + " | ".join(cells) + " |")
-    parts.append("\n## Why\n")
+    if notes:
+        parts.append("\n## Why\n")
     parts += [f"{number}. {note}" for number, note in enumerate(notes, 1)]
     return MARK + "\n".join(parts) + "\n"
 
@@ -76,8 +105,9 @@ def main() -> int:
     table = tomllib.loads((ROOT / "tests" / "scenarios" / "stories" / "cannot.toml").read_text())
     cannot = {(story, row["server"]): row["reason"] for row in table["cannot"] for story in row["stories"]}
     runs = {path.stem: json.loads(path.read_text()) for path in (ROOT / "build" / "stories").glob("*.json")}
-    PAGE.write_text(page(runs, table["stories"], cannot))
-    print(f"wrote {PAGE.relative_to(ROOT)}")
+    for kind in (SERVERS, DESKS):
+        kind.path.write_text(page(kind, runs, table["stories"], cannot))
+        print(f"wrote {kind.path.relative_to(ROOT)}")
     return 0
 
 

@@ -100,6 +100,19 @@ async def test_gaps_and_clicks_are_nobodys_voice() -> None:
         feed(ears, frames=25)
 
 
+async def test_a_tone_that_swells_is_nobodys_voice() -> None:
+    """Both its neighbours are there, equally: concealment does so; two voices would have half of the rest each."""
+    ears = Ears((2050, 2350, 2650))
+    at = np.arange(320) / RATE
+    tone, other = np.cos(2 * np.pi * 2350 * at), 600.0 * np.cos(2 * np.pi * 5000 * at)
+    swelling = (4000.0 * (1 + 0.3 * np.cos(2 * np.pi * 300 * at)) * tone + other).astype(np.int16)
+    heard = asyncio.ensure_future(ears.keep_hearing(2350, seconds=0.2))
+    for number in range(40):
+        ears.take(swelling if number == 30 else frame(2350, number=number))
+        await asyncio.sleep(0)
+    await heard
+
+
 def test_tones_between_the_grid_are_refused() -> None:
     with pytest.raises(ValueError, match="multiples"):
         Ears((440,))

@@ -37,9 +37,10 @@ LOUD = 400.0
 """The least amplitude of a tone that counts, of 32767: 20 dB below that of `Tone`."""
 CLEAR = 0.25
 """The least amplitude beside the strongest tone: where sound is missing in a frame, that one spreads to the others."""
-FOREIGN = 0.5
-"""The least share of what is in a frame besides the expected tones that makes it somebody else's voice. A voice has all
-of it. Sound that is missing, repeated or faded spreads over the whole band: of it less than 0.1 is at tones 300 Hz off.
+FOREIGN = 0.4
+"""The least share that one other tone has of what is in a frame besides the expected ones, for it to be a voice.
+A voice has all of it, two have half of it each. Sound that is missing, repeated or faded spreads over the whole band,
+and an expected tone that swells or shrinks has two equal neighbours (a decoder that conceals: 0.3 each, seen).
 """
 
 
@@ -123,6 +124,4 @@ class Ears:
         power = {hz: float(value) ** 2 / 2.0 for hz, value in zip(self._tones, strength, strict=True)}
         rest = float(np.mean(frame.astype(np.float64) ** 2)) - sum(power[hz] for hz in expected)
         foreign = {hz: value for hz, value in power.items() if hz not in expected}
-        if sum(foreign.values()) < FOREIGN * rest:
-            return ()
-        return tuple(hz for hz, value in foreign.items() if value > LOUD**2 / 2.0)
+        return tuple(hz for hz, value in foreign.items() if value > max(LOUD**2 / 2.0, FOREIGN * rest))

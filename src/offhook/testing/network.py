@@ -77,6 +77,8 @@ class Host:
         """What the node put out beside messages, in order, and nobody has looked at."""
         self.perform: Callable[[Any], None] = self.heard.append
         self.cut = False
+        self.frozen: list[Callable[[], None]] | None = None
+        """What waits for a process that does not run at the moment (`Network.freeze`); None: it runs."""
         self.flows: dict[str, _End] = {}
 
     def next(self, kind: type[Told], within: float = 60.0) -> Told:
@@ -108,6 +110,8 @@ class _End:
     flow: str
     peer: _End | None = None
     opened: bool = False
+    stalled: bool = False
+    """Nothing passes on this flow, either way, and nobody is told."""
     last_due: float = 0.0
     sent: int = 0
     kept: list[tuple[int, FlowInput]] = field(default_factory=list)
@@ -176,9 +180,9 @@ class Network:
             del self._listening[url]
         self.reset(host, told=False)
 
-    def reset(self, host: Host, *, told: bool = True) -> None:
-        """Break every flow of a host; both sides are told so (the host only with `told`)."""
-        for end in list(host.flows.values()):
+    def reset(self, host: Host, flow: str | None = None, *, told: bool = True) -> None:
+        """Break every flow of a host, or that one; both sides are told so (the host only with `told`)."""
+        for end in [each for each in host.flows.values() if flow in (None, each.flow)]:
             if not end.opened:
                 self._fail(end, "connection reset")
                 continue
@@ -188,13 +192,30 @@ class Network:
             assert end.peer is not None
             self._ship(end, FlowClosed(end.peer.flow, "connection reset by the peer"))
 
+    def stall(self, host: Host, flow: str) -> None:
+        """Let nothing pass on one flow, as where a NAT has forgotten it; what is sent waits for `heal`."""
+        if (end := host.flows.get(flow)) is not None:
+            end.stalled = True
+
+    def freeze(self, host: Host) -> None:
+        """Stop a process: it takes nothing, does nothing and its timers are late; its flows stay."""
+        host.frozen = []
+
+    def thaw(self, host: Host) -> None:
+        """Let it run on; all that came meanwhile comes now, in order."""
+        waiting, host.frozen = host.frozen or [], None
+        for arrive in waiting:
+            arrive()
+
     def cut(self, host: Host) -> None:
         """Pull the cable of a host: nothing arrives, nobody is told. What is sent on open flows waits, as with TCP."""
         host.cut = True
 
     def heal(self, host: Host) -> None:
-        """Put the cable back in: what waited arrives, in order."""
+        """Put the cable back in: what waited arrives, in order. Its flows that were stalled flow again."""
         host.cut = False
+        for end in host.flows.values():
+            end.stalled = False
         stalled, self._stalled = self._stalled, {}
         for end in stalled:
             kept, end.kept = sorted(end.kept, key=lambda place: place[0]), []
@@ -205,7 +226,9 @@ class Network:
         """Let a node receive something (an engine's event, a command), in its turn or after so many seconds."""
 
         def arrive() -> None:
-            if host.name in self.hosts:
+            if host.frozen is not None:
+                host.frozen.append(arrive)
+            elif self.hosts.get(host.name) is host:
                 host.node.receive(given, self.now())
                 self._drain(host)
 
@@ -243,6 +266,8 @@ class Network:
             self._drain(host)
 
     def _drain(self, host: Host) -> None:
+        if host.frozen is not None:
+            return
         for output in host.node.outputs():
             if isinstance(output, OpenFlow | Send | Probe | CloseFlow):
                 self._perform(host, output)
@@ -253,7 +278,7 @@ class Network:
         self.clock.run(self._heaps(), until, self.drain)
 
     def _heaps(self) -> list[Timers]:
-        heaps = [self._timers, *(host.timers for host in self.hosts.values())]
+        heaps = [self._timers, *(host.timers for host in self.hosts.values() if host.frozen is None)]
         return list({id(heap): heap for heap in heaps}.values())
 
     def _perform(self, host: Host, output: FlowOutput) -> None:
@@ -291,7 +316,9 @@ class Network:
             self._later(2 * self.conditions.delay, lambda: self._fail(end, f"nobody listens at {wanted.url}"))
 
     def _accept(self, end: _End, server: Host) -> None:
-        if not end.is_current() or end.host.cut or server.cut or server.name not in self.hosts:
+        if not end.is_current() or end.host.cut or server.cut or self.hosts.get(server.name) is not server:
+            return
+        if server.frozen is not None:  # the kernel takes the connection, and nobody answers on it
             return
         self._serial += 1
         there = _End(server, f"{server.name}-{self._serial}", peer=end, opened=True)
@@ -356,6 +383,9 @@ class Network:
         if self._is_cut(sender):  # pulled while it was on its way
             self._keep(sender, place, given)
             return
+        if target.host.frozen is not None:
+            target.host.frozen.append(lambda: self._arrive(sender, target, given, place))
+            return
         self._hand_over(target, given)
         if isinstance(given, FlowClosed) and target.is_current():
             del target.host.flows[target.flow]
@@ -366,12 +396,13 @@ class Network:
 
     def _hand_over(self, end: _End, given: FlowInput) -> None:
         """Give it to the node and perform what comes of it, unless its flow or its host is gone."""
-        if end.host.name in self.hosts and end.is_current():
+        if self.hosts.get(end.host.name) is end.host and end.is_current():
             end.host.node.receive(given, self.now())
             self._drain(end.host)
 
     def _is_cut(self, end: _End) -> bool:
-        return end.host.cut or (end.peer is not None and end.peer.host.cut)
+        peer = end.peer
+        return end.host.cut or end.stalled or (peer is not None and (peer.host.cut or peer.stalled))
 
     def _later(self, seconds: float, arrive: Callable[[], None]) -> None:
         self._timers.set(_Parcel(arrive), "due", self.now().monotonic + seconds)

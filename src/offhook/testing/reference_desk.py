@@ -281,7 +281,8 @@ class ReferenceDesk:
             need(meant is None, f"{name} DROPPED: the desk does not know this spelling of callEndReason {meant}")
             moved = reason.lower() in [known.lower() for known in TRANSFER_REASONS]
             need(not (moved and ended), f"{name} DROPPED with a transfer's reason, but isCallEnded 1 (RB §8.10)")
-        need(ended or reason is not None, f"{name} DROPPED with isCallEnded 0 and no reason: where does it go on?")
+        told = reason is not None or dialog["callType"] == "CONFERENCE"  # which goes on without who leaves it
+        need(ended or told, f"{name} DROPPED with isCallEnded 0 and no reason: where does it go on?")
         if call is None and identity in self._unread:
             self._unread.discard(identity)
             return

@@ -19,7 +19,7 @@ from offhook.clock import Now, Timers
 from offhook.cti import codec
 from offhook.cti.agent import AgentSession, AgentSettings, Finished, Publish, Reply
 from offhook.cti.presence import OUTAGE_TIMER, Standing
-from offhook.cti.stream import Audit
+from offhook.cti.stream import Audit, Persist
 from offhook.media.engine import (
     ApplyAnswer,
     CloseMedia,
@@ -35,6 +35,7 @@ from offhook.media.null import NullEngine
 from offhook.sip.flow import CloseFlow, FlowInput, FlowOutput, OpenFlow, Probe, Send
 from offhook.switch.core import HangUp, Originate, SwitchNode
 from offhook.switch.directory import Directory
+from offhook.switch.exchange import SwitchOutput
 from offhook.switch.wording import SwitchSettings
 from offhook.testing.clock import SeededIds, VirtualClock
 from offhook.testing.ledger import Ledger
@@ -113,7 +114,7 @@ class Desk:
                     self._perform(item)
         return out
 
-    def _perform(self, output: EngineRequest | Publish | Reply | Finished | Audit) -> None:
+    def _perform(self, output: EngineRequest | Publish | Reply | Finished | Audit | Persist) -> None:
         if isinstance(output, Publish):
             event = json.loads(codec.encode(output.event))
             self.ledger.published(event)
@@ -126,7 +127,7 @@ class Desk:
         elif isinstance(output, Finished):
             assert not self.finished, "finished twice"
             self.finished = True
-        elif not isinstance(output, Audit):
+        elif not isinstance(output, Audit | Persist):
             self._engine(output)
 
     def _engine(self, request: EngineRequest) -> None:
@@ -184,7 +185,7 @@ class Desk:
         behind = set()
         for call in work.calls.values():
             assert call.task is None or call.task.ticket.closed or self._runs(call.task.ticket), "a task has no timer"
-            assert call.task is not None or not call.tasks, "commands wait, and none runs"
+            assert call.task is not None or not call.tasks or call.recovery, "commands wait, and none runs"
             for task in (call.task, *call.tasks):
                 if task is not None:
                     behind |= {task.ticket, task.part_of}
@@ -220,13 +221,13 @@ class Desk:
 class Node:
     """The development switch with its engine, as a node."""
 
-    def __init__(self, chance: Random, server: str, now: Callable[[], Now]) -> None:
+    def __init__(self, chance: Random, server: str, now: Callable[[], Now], directory: Directory | None = None) -> None:
         settings = SwitchSettings(
             domain="pbx",
             server="efcx" if server == "efcx" else "freeswitch",
             confirm_blind_transfer=chance.random() < 0.6,
         )
-        self.node = SwitchNode(settings, Directory.sample(), ids=SeededIds(chance.getrandbits(32)))
+        self.node = SwitchNode(settings, directory or Directory.sample(), ids=SeededIds(chance.getrandbits(32)))
         self.timers = self.node.timers
         self.engine = NullEngine(flavour="freeswitch", keep=1)
         self.media: set[str] = set()
@@ -249,10 +250,15 @@ class Node:
                     elif isinstance(item, CloseMedia):
                         self.media.discard(item.media)
                     self.engine.perform(item)
+                else:
+                    self.heard(item)
             told, self._told[:] = list(self._told), []
             for event in told:
                 self.node.receive(event, self._now())
         return out
+
+    def heard(self, event: SwitchOutput) -> None:
+        """News of the switch that is for nobody here."""
 
 
 class Clock(VirtualClock):
