@@ -14,6 +14,10 @@ const LONGEST_WAIT = 10_000;
 const STEADY = 5_000;
 /** The gateway answers each command within 60 s; somewhat later nothing will come. */
 const COMMAND_TIMEOUT = 65_000;
+/** A command that was given without a connection is sent within this time or never: who hung up long ago means no other call. */
+const UNSENT_TIMEOUT = 3_000;
+/** What the gateway says of a token that it does not take, or no longer. */
+const TOKEN_OVER = new Set(["token-refused", "token-expired"]);
 /** Close codes after which trying again is of no use: the gateway does not want us. */
 const FINAL = new Set([1008, 1009]);
 
@@ -52,6 +56,8 @@ export class Connection extends EventTarget {
   #wanted = false;
   #url;
   #token;
+  /** @type {Map<string, any> | null} dialogs that a log-in after a lost connection tells of, by id */ #told = null;
+  /** @type {string} */ #registration = "OUT_OF_SERVICE";
 
   /** @param {string | URL} url of `/cti` @param {{token?: string}} [options] */
   constructor(url, { token } = {}) {
@@ -76,12 +82,25 @@ export class Connection extends EventTarget {
     return this.#agent?.extension ?? null;
   }
 
-  /** Another token, before the one in use ends; where nobody is logged in, for the next log-in. @param {string} token */
+  /** What the next log-in shows. */
+  get token() {
+    return this.#token;
+  }
+
+  /**
+   * Another token, before the one in use ends, or none; where nobody is logged in, for the next log-in. One that the
+   * gateway refuses is not kept: it rejects with `CommandFailed`.
+   * @param {string | undefined} token
+   */
   async renew(token) {
+    if (!this.#agent || token === undefined) {
+      this.#token = token;
+      return null;
+    }
+    const result = await this.command("renewToken", { token });
     this.#token = token;
-    if (!this.#agent) return null;
-    this.#agent.token = token;
-    return this.command("renewToken", { token });
+    if (this.#agent) this.#agent.token = token;
+    return result;
   }
 
   /** Connect. Rejects where the first attempt fails; from then on a lost connection comes back by itself. */
@@ -127,13 +146,20 @@ export class Connection extends EventTarget {
         reject(new CommandFailed(action, problemOf("not-connected", "There is no connection to the gateway.")));
         return;
       }
-      const timer = setTimeout(() => {
-        this.#waiting.delete(id);
-        reject(new CommandFailed(action, problemOf("timeout", "The gateway did not answer in time.")));
-      }, COMMAND_TIMEOUT);
-      this.#waiting.set(id, { action, resolve, reject, timer, sent: open, text });
-      if (open) this.#socket?.send(text);
+      const timer = setTimeout(() => this.#settle(id, problemOf("not-connected", "There is no connection to the gateway.")), UNSENT_TIMEOUT);
+      this.#waiting.set(id, { action, resolve, reject, timer, sent: false, text });
+      if (open) this.#send(id);
     });
+  }
+
+  /** @param {string} id of a command that waits */
+  #send(id) {
+    const waiting = this.#waiting.get(id);
+    if (!waiting || waiting.sent) return;
+    waiting.sent = true;
+    clearTimeout(waiting.timer);
+    waiting.timer = setTimeout(() => this.#settle(id, problemOf("timeout", "The gateway did not answer in time.")), COMMAND_TIMEOUT);
+    this.#socket?.send(waiting.text);
   }
 
   /**
@@ -142,7 +168,10 @@ export class Connection extends EventTarget {
    */
   async login(extension, password, parameter = {}, id = this.newId()) {
     const proof = { ...(password === undefined ? {} : { password }), ...(this.#token ? { token: this.#token } : {}) };
-    const result = await this.command("login", { loginId: extension, ...parameter, extension, ...proof }, id);
+    const result = await this.command("login", { loginId: extension, ...parameter, extension, ...proof }, id).catch((problem) => {
+      if (TOKEN_OVER.has(problem.code)) this.#token = undefined; // a password that is typed next goes without it
+      throw problem;
+    });
     this.#agent = { extension, password, token: this.#token };
     return result;
   }
@@ -216,7 +245,8 @@ export class Connection extends EventTarget {
   }
 
   async #resume() {
-    const { extension, password, token } = /** @type {{extension: string, password?: string, token?: string}} */ (this.#agent);
+    const agent = /** @type {{extension: string, password?: string, token?: string}} */ (this.#agent);
+    const { extension, password, token } = agent;
     const proof = password === undefined ? { token } : { password };
     const action = this.#stream ? "resume" : "login";
     const position = this.#stream ? { stream: this.#stream, seq: this.#seq } : {};
@@ -229,32 +259,43 @@ export class Connection extends EventTarget {
         return;
       }
       try {
-        await this.command("login", { extension, ...proof }); // the grace time was over
+        this.#told = new Map();
+        const { result } = await this.command("login", { extension, ...proof }); // the grace time was over
+        this.#snapshot(extension, result);
       } catch (refused) {
         if (refused instanceof CommandFailed && refused.code === "connection-lost") return;
         this.#fall(refused);
         return;
+      } finally {
+        this.#told = null;
       }
     }
+    this.#agent = agent;
     this.#enter("open");
     this.#flush();
+  }
+
+  /** A log-in tells what is there, not what has ended meanwhile: a snapshot does. @param {string} loginId @param {any} position */
+  #snapshot(loginId, position) {
+    const dialogs = [...(this.#told?.values() ?? [])];
+    this.#stream = position?.stream ?? "";
+    this.#seq = position?.seq ?? 0;
+    const response = { loginId, stream: this.#stream, seq: this.#seq, registration: this.#registration, dialogs };
+    this.dispatchEvent(new CustomEvent("message", { detail: { event: "snapshot", response } }));
   }
 
   /** The gateway does not know us any more. @param {unknown} problem */
   #fall(problem) {
     this.#agent = null;
+    this.#stream = "";
+    if (problem instanceof CommandFailed && TOKEN_OVER.has(problem.code)) this.#token = undefined;
     this.#enter("open");
     this.dispatchEvent(new CustomEvent("message", { detail: { event: "Error", response: { type: "generalError", loginId: "", code: "resume-failed", description: String(problem), dialogId: null } } }));
     this.#flush();
   }
 
   #flush() {
-    for (const waiting of this.#waiting.values()) {
-      if (!waiting.sent) {
-        waiting.sent = true;
-        this.#socket?.send(waiting.text);
-      }
-    }
+    for (const id of [...this.#waiting.keys()]) this.#send(id);
   }
 
   /** @param {string} text */
@@ -282,7 +323,28 @@ export class Connection extends EventTarget {
       this.#settle(message.id, message.error, message);
       return;
     }
-    this.dispatchEvent(new CustomEvent("message", { detail: message }));
+    if (this.#note(message)) this.dispatchEvent(new CustomEvent("message", { detail: message }));
+  }
+
+  /** What a message means for this connection itself; false: it is nobody else's concern. @param {any} message */
+  #note(message) {
+    const { event, response } = message;
+    if (event === "xmppEvent") this.#registration = response?.type;
+    // Logged out is logged out, by another window or by a gateway that stops: nobody is logged in again by himself.
+    if (event === "agentInfo" && response?.state === "LOGOUT") {
+      this.#agent = null;
+      this.#stream = "";
+    }
+    if (event === "Error") {
+      if (TOKEN_OVER.has(response?.code)) this.#token = undefined;
+      return this.#state !== "resuming" || response?.code !== "not-logged-in"; // our own resumption's: a log-in follows
+    }
+    const dialog = response?.dialog;
+    if (this.#told && dialog?.id) {
+      if (dialog.state === "DROPPED") this.#told.delete(dialog.id);
+      else this.#told.set(dialog.id, dialog);
+    }
+    return true;
   }
 
   /** @param {string} id @param {Problem | null} problem @param {CommandResult} [result] */

@@ -27,7 +27,10 @@ export class DeviceFailed extends Error {
   }
 }
 
-/** Events: `changed` (devices came or went), `ended` (detail: "audio" | "camera" | "screen": one in use is gone). */
+/** Why a device that was chosen is not had: it is not there. */
+const ABSENT = new Set(["OverconstrainedError", "NotFoundError"]);
+
+/** Events: `changed` (devices came or went), `replaced` (detail: "audio" | "camera": the chosen one is not there, the default is used), `ended` (detail: "audio" | "camera" | "screen": one in use is gone). */
 export class Devices extends EventTarget {
   /** @type {Map<string, Promise<MediaStreamTrack>>} */ #tracks = new Map();
   /** @type {{microphone?: string, camera?: string, processing?: boolean}} */ chosen = {};
@@ -92,13 +95,22 @@ export class Devices extends EventTarget {
   }
 
   /** @param {"audio" | "camera" | "screen"} kind */
-  #ask(kind) {
-    const { microphone, camera, processing = true } = this.chosen;
+  async #ask(kind) {
     if (kind === "screen") return navigator.mediaDevices.getDisplayMedia({ video: true, audio: false });
-    if (kind === "camera") return navigator.mediaDevices.getUserMedia({ video: camera ? { deviceId: { exact: camera } } : true });
-    const constraints = { echoCancellation: processing, noiseSuppression: processing, autoGainControl: processing };
-    return navigator.mediaDevices.getUserMedia({
-      audio: microphone ? { ...constraints, deviceId: { exact: microphone } } : constraints,
-    });
+    const chosen = kind === "audio" ? "microphone" : "camera";
+    const { processing = true, [chosen]: deviceId } = this.chosen;
+    const filters = { echoCancellation: processing, noiseSuppression: processing, autoGainControl: processing };
+    const ask = (/** @type {MediaTrackConstraints} */ which) =>
+      navigator.mediaDevices.getUserMedia(kind === "audio" ? { audio: { ...filters, ...which } } : { video: which.deviceId ? which : true });
+    if (!deviceId) return ask({});
+    try {
+      return await ask({ deviceId: { exact: deviceId } });
+    } catch (problem) {
+      if (!ABSENT.has(/** @type {any} */ (problem)?.name)) throw problem;
+      const stream = await ask({}); // rejects where there is none at all: then the choice stays, for when it is plugged in
+      if (this.chosen[chosen] === deviceId) delete this.chosen[chosen];
+      this.dispatchEvent(new CustomEvent("replaced", { detail: kind }));
+      return stream;
+    }
   }
 }

@@ -3,7 +3,7 @@
 
 import { CommandFailed, Connection } from "./connection.mjs";
 import { Media } from "./media.mjs";
-import { shownBy } from "./offhook.mjs";
+import { dropped, shownBy } from "./offhook.mjs";
 
 /** Milliseconds for which a lost connection to the gateway is not told: most are back sooner. */
 const OUTAGE_UNTOLD = 3_000;
@@ -35,6 +35,7 @@ export class DropIn extends EventTarget {
   #connection;
   /** @type {Map<string, Posted>} */ #posted = new Map();
   /** @type {Map<string, Callback | null>} */ #owners = new Map();
+  /** @type {Map<string, any>} calls that are not over, as they were told last */ #dialogs = new Map();
   /** @type {Callback | null} */ #login = null;
   /** @type {{event: any, timer: number} | null} */ #withheld = null;
   #order = Promise.resolve();
@@ -172,14 +173,29 @@ export class DropIn extends EventTarget {
       return;
     }
     if (message.event === "snapshot") {
-      for (const dialog of message.response.dialogs) {
-        this.#give(this.#owners.get(dialog.id) ?? null, { event: "dialogState", response: { loginId: message.response.loginId, dialog } });
-      }
+      this.#compare(message.response);
       return;
     }
     this.#give(this.#callback(message), message);
     const dialog = message.response?.dialog;
+    if (dialog?.state === "DROPPED") this.#dialogs.delete(dialog.id);
+    else if (dialog?.id && dialog.state) this.#dialogs.set(dialog.id, dialog);
+    if (message.event === "agentInfo" && message.response.state === "LOGOUT") this.#dialogs.clear();
     if (dialog?.state === "DROPPED" && dialog.callType !== "CONSULT_TRANSFER") queueMicrotask(() => this.#owners.delete(dialog.id));
+  }
+
+  /** What of a snapshot the page does not know yet: calls that have ended, and those that have changed. @param {any} response */
+  #compare({ loginId, dialogs }) {
+    const kept = new Set(dialogs.map((/** @type {any} */ dialog) => dialog.id));
+    const ended = [...this.#dialogs.values()].filter(({ id }) => !kept.has(id)).map(dropped);
+    const changed = dialogs.filter((/** @type {any} */ dialog) => this.#dialogs.get(dialog.id) !== dialog);
+    for (const dialog of [...ended, ...changed]) {
+      this.#give(this.#owners.get(dialog.id) ?? null, { event: "dialogState", response: { loginId, dialog } });
+      if (dialog.state === "DROPPED") {
+        this.#dialogs.delete(dialog.id);
+        this.#owners.delete(dialog.id);
+      } else this.#dialogs.set(dialog.id, dialog);
+    }
   }
 
   /** Who gets it (RB §1). @param {any} message @returns {Callback | null} */
@@ -303,6 +319,7 @@ export function numberOf(text) {
       return "";
     }
   }
+  if (/[\u0000-\u001f\u007f]/.test(plain)) return "";
   const number = plain.split(";")[0].replace(/[\s\-.()/\u00a0]/g, "");
   return /^\+?[0-9A-Za-z*#_]{1,64}$/.test(number) ? number : "";
 }

@@ -13,7 +13,8 @@ export { DeviceFailed };
  * `audio` (detail: {held, reason, holder}): whether this page has the agent's audio; `reason` where it has not, and `holder`
  * ({page, since}: its title, and since when in milliseconds of 1970) where another has it;
  * `stats` (detail: {dialogId, figures}), each second; `warning` (detail: {dialogId, code, on, value});
- * `device` (detail: {what, problem} or {devices: true}): one is missing, ended, or the list has changed;
+ * `device` (detail: {what, problem}, {what, replaced: true} or {devices: true}): one is missing or ended; the chosen one is not
+ * there, and the default is used; or the list has changed;
  * `blocked` (the browser plays nothing before a click or key; the next one anywhere in the page, or `unblock` in one, brings the
  * audio), `unblocked` (it plays); `relay` (detail: {dialogId, url, problem}): a TURN server refuses us; `track` (detail: {dialogId, stream, kind});
  * `local` (detail: {dialogId, stream, kind}): what of ours is shown.
@@ -57,6 +58,7 @@ export class Media extends EventTarget {
       if (state === "closed") this.#drop("closed");
     });
     this.#devices.addEventListener("changed", () => this.dispatchEvent(new CustomEvent("device", { detail: { devices: true } })));
+    this.#devices.addEventListener("replaced", (event) => this.dispatchEvent(new CustomEvent("device", { detail: { what: /** @type {CustomEvent} */ (event).detail, replaced: true } })));
     this.#devices.addEventListener("ended", (event) => void this.#ended(/** @type {CustomEvent} */ (event).detail));
     setInterval(() => void this.#look(), 1000);
     if (connection.extension) this.#hello(polite);

@@ -148,7 +148,13 @@ export class Agent extends EventTarget {
 
   /** @param {Message} message */
   #receive(message) {
-    if (message.event === "snapshot") this.#calls.clear();
+    if (message.event === "snapshot") {
+      const kept = new Set(message.response.dialogs.map((dialog) => dialog.id));
+      for (const dialog of [...this.#calls.values()].filter(({ id }) => !kept.has(id))) {
+        this.#calls.delete(dialog.id);
+        this.dispatchEvent(new CustomEvent("call", { detail: dropped(dialog) }));
+      }
+    }
     for (const dialog of dialogsOf(message)) {
       if (dialog.state === "DROPPED") this.#calls.delete(dialog.id);
       else this.#calls.set(dialog.id, dialog);
@@ -157,6 +163,16 @@ export class Agent extends EventTarget {
     if (message.event === "agentInfo" && message.response.state === "LOGOUT") this.#calls.clear();
     this.dispatchEvent(new CustomEvent("event", { detail: message }));
   }
+}
+
+/**
+ * A call that has ended while nobody could tell: why, is not known.
+ * @template {{participants: readonly any[]}} D
+ * @param {D} dialog
+ */
+export function dropped(dialog) {
+  const participants = dialog.participants.map((/** @type {any} */ each) => ({ ...each, state: "DROPPED", mute: false, actions: { action: [] } }));
+  return { ...dialog, state: "DROPPED", isCallEnded: 1, callEndReason: null, participants };
 }
 
 /** The dialogs that a message tells of. @param {Message} message @returns {readonly Dialog[]} */

@@ -9,7 +9,7 @@ function equal(found, wanted) {
 }
 
 const load = async (base) => {
-  const names = ["model", "dialogs", "quality", "state", "intents", "frame", "text", "keys"];
+  const names = ["model", "dialogs", "quality", "state", "intents", "frame", "text", "keys", "views/bar", "../connection", "../dropin", "../offhook"];
   return Object.assign({}, ...(await Promise.all(names.map((name) => import(`${base}${name}.mjs`)))));
 };
 
@@ -29,7 +29,202 @@ const saidKeys = (state) => state.said.map((each) => each.key);
 const HELD = heard("dialogState", dialogOf("a", "HELD"));
 const CONSULT = (state) => heard("ConsultCall", dialogOf("c", state, { callType: "CONSULT", fromAddress: "1000", dialedNumber: "1002", customerNumber: "1002" }));
 
+/** What a page's sockets are while a case runs; its timers go off when the case says so. */
+class Socket {
+  static made = [];
+  static timers = [];
+  static users = [];
+  readyState = 0;
+  sent = [];
+  constructor() {
+    Socket.made.push(this);
+  }
+  send(text) {
+    this.sent.push(JSON.parse(text));
+  }
+  close() {}
+  up() {
+    this.readyState = 1;
+    this.onopen();
+    return this;
+  }
+  hear(...messages) {
+    for (const message of messages) this.onmessage({ data: JSON.stringify(message) });
+  }
+  /** The outcome of the command sent last. */
+  async answer(error = null, result = {}) {
+    const { id, action } = this.sent.at(-1);
+    this.hear({ event: "commandResult", id, action, status: error ? "failed" : "done", error: error && { type: "invalidAction", code: error, description: error }, dialogId: null, result });
+    await settle();
+  }
+  async lose(code = 1006, reason = "") {
+    this.readyState = 3;
+    this.onclose({ code, reason });
+    await settle();
+  }
+}
+const settle = async () => {
+  for (let turn = 0; turn < 20; turn += 1) await null;
+};
+/** The newest socket, after a lost one was tried again. */
+const again = async () => {
+  globalThis.dispatchEvent(new Event("online"));
+  const socket = Socket.made.at(-1).up();
+  await settle();
+  return socket;
+};
+async function wired(play) {
+  const { WebSocket, setTimeout } = globalThis;
+  Object.assign(Socket, { made: [], timers: [], users: [] });
+  globalThis.WebSocket = Socket;
+  globalThis.setTimeout = (run, wait) => Socket.timers.push({ run, wait });
+  try {
+    await play();
+  } finally {
+    for (const connection of Socket.users) connection.close();
+    Object.assign(globalThis, { WebSocket, setTimeout });
+  }
+}
+/** A connection that is logged in, and what it has told. */
+async function connected({ Connection }, options = {}) {
+  const connection = new Connection("ws://gateway/cti", options);
+  Socket.users.push(connection);
+  const told = [];
+  connection.addEventListener("message", ({ detail }) => told.push(detail));
+  const opened = connection.open();
+  Socket.made[0].up();
+  await opened;
+  const done = connection.login("1000", "1234");
+  await Socket.made[0].answer(null, { stream: "s", seq: 0 });
+  await done;
+  Socket.made[0].hear({ event: "agentInfo", seq: 1, stream: "s", response: { state: "LOGIN", extension: "1000" } });
+  return { connection, told, socket: Socket.made[0] };
+}
+
 export const cases = {
+  "a log-in after a refused resumption ends with what is there": async (desk) => wired(async () => {
+    const { told, socket } = await connected(desk);
+    told.length = 0;
+    await socket.lose();
+    const second = await again();
+    equal(second.sent.map((each) => each.action), ["resume"]);
+    second.hear({ event: "Error", response: { type: "invalidAction", code: "not-logged-in", dialogId: null } });
+    await second.answer("not-logged-in");
+    equal(second.sent.map((each) => each.action), ["resume", "login"]);
+    second.hear({ event: "xmppEvent", response: { type: "IN_SERVICE" } }, { event: "agentInfo", response: { state: "LOGIN", extension: "1000" } },
+      { event: "dialogState", response: { dialog: dialogOf("b", "ACTIVE") } }, { event: "dialogState", response: { dialog: dialogOf("c", "DROPPED") } }, { event: "dialogState", response: { dialog: null } });
+    await second.answer(null, { stream: "t", seq: 4 });
+    equal(told.map((each) => each.event), ["xmppEvent", "agentInfo", "dialogState", "dialogState", "dialogState", "snapshot"]);
+    const { stream, seq, registration, dialogs } = told.at(-1).response;
+    equal([stream, seq, registration, dialogs.map((each) => each.id)], ["t", 4, "IN_SERVICE", ["b"]]);
+    const shown = [heard("dialogState", dialogOf("a")), ...told.map((message) => ({ type: "message", now: NOW, message }))].reduce(desk.reduce, play(desk));
+    equal(shape(shown), ["call in ended 5551", "call in active 5551"]);
+    equal(shown.notices, []);
+  }),
+  "a token that was refused, or is over, is not shown again": async (desk) => wired(async () => {
+    const { connection, socket } = await connected(desk, { token: "first" });
+    const sent = async (error) => {
+      const outcome = connection.login("1000", "1234").catch((problem) => problem.code);
+      const { parameter } = socket.sent.at(-1);
+      await socket.answer(error, { stream: "s", seq: 0 });
+      return [parameter.token ?? null, error && (await outcome)];
+    };
+    equal(await sent("credentials-refused"), ["first", "credentials-refused"]);
+    equal(await sent("token-refused"), ["first", "token-refused"]);
+    equal(await sent(null), [null, null]);
+    const renewal = async (error) => {
+      const outcome = connection.renew("junk").catch(() => undefined);
+      await socket.answer(error);
+      await outcome;
+      return connection.token ?? null;
+    };
+    equal(await renewal("proof-refused"), null);
+    equal(await renewal(null), "junk");
+    socket.hear({ event: "Error", response: { type: "networkIssue", code: "token-expired", dialogId: null } });
+    equal(await sent(null), [null, null]);
+  }),
+  "who was logged out by the gateway is not logged in again by itself": async (desk) => wired(async () => {
+    const { connection, socket } = await connected(desk);
+    socket.hear({ event: "agentInfo", response: { state: "LOGOUT", extension: "1000" } });
+    equal(connection.extension, null);
+    await socket.lose(1001);
+    const second = await again();
+    equal([second.sent, connection.state], [[], "open"]);
+  }),
+  "a command that was given without a connection is sent soon or never": async (desk) => wired(async () => {
+    const { connection, socket } = await connected(desk);
+    await socket.lose();
+    const early = connection.command("releaseCall", { dialogId: "a" }).catch((problem) => problem.code);
+    const waits = Socket.timers.at(-1);
+    equal(waits.wait <= 5000, true);
+    waits.run();
+    equal(await early, "not-connected");
+    connection.command("holdCall", { dialogId: "a" }).catch(() => undefined);
+    const second = await again();
+    await second.answer();
+    equal(second.sent.map((each) => each.action), ["resume", "holdCall"]);
+    equal(Socket.timers.at(-1).wait > 60_000, true);
+  }),
+  "a page on the drop-in is told which calls have ended while it was away": ({ DropIn }) => {
+    const dropIn = new DropIn({ gateway: "ws://gateway/cti", origins: [] });
+    dropIn.connection.open = () => Promise.reject(new Error("not here")); // what it is told comes from this case
+    const told = [];
+    dropIn.post({ action: "login", parameter: { extension: "1000", clientCallbackFunction: (event) => told.push(event) } });
+    const tell = (detail) => dropIn.connection.dispatchEvent(new CustomEvent("message", { detail }));
+    const goesOn = dialogOf("b");
+    for (const dialog of [dialogOf("a"), goesOn]) tell({ event: "dialogState", response: { loginId: "1000", dialog } });
+    tell({ event: "snapshot", response: { loginId: "1000", stream: "t", seq: 1, registration: "IN_SERVICE", dialogs: [goesOn] } });
+    equal(told.map(({ response: { dialog } }) => `${dialog.id} ${dialog.state}`), ["a ACTIVE", "b ACTIVE", "a DROPPED"]);
+    equal(told.at(-1).response.dialog.participants[0].state, "DROPPED");
+  },
+  "an agent is told which calls have ended while the page was away": ({ Agent }) => {
+    const agent = new Agent({ url: "ws://gateway/cti" });
+    const told = [];
+    agent.addEventListener("call", ({ detail }) => told.push(`${detail.id} ${detail.state}`));
+    const tell = (detail) => agent.connection.dispatchEvent(new CustomEvent("message", { detail }));
+    tell({ event: "dialogState", response: { loginId: "1000", dialog: dialogOf("a") } });
+    tell({ event: "snapshot", response: { loginId: "1000", stream: "t", seq: 1, registration: "IN_SERVICE", dialogs: [dialogOf("b")] } });
+    equal(told, ["a ACTIVE", "a DROPPED", "b ACTIVE"]);
+    equal([...agent.calls.keys()], ["b"]);
+  },
+  "who did not ask for it is told that the log-in is over": (desk) => {
+    const logout = { type: "message", now: NOW, message: { event: "agentInfo", response: { state: "LOGOUT" } } };
+    equal(play(desk, logout).login.code, "ended");
+    equal(play(desk, { type: "asked", id: "1", action: "logout" }, logout).login.code, null);
+  },
+  "an audio path that flows again is no longer called lost": (desk) => {
+    const state = play(desk, heard("dialogState", dialogOf("a")), error({ code: "media-lost", dialogId: "a" }), error({ code: "hold-refused", dialogId: "a" }));
+    const codes = (audio) => desk.reduce(state, { type: "stats", call: "a", audio }).notices.map((each) => each.code);
+    equal([codes({ lossPercent: null }), codes({ lossPercent: 100 }), codes({ lossPercent: 3 })], [["media-lost", "hold-refused"], ["media-lost", "hold-refused"], ["hold-refused"]]);
+  },
+  "without a connection nothing is asked of the gateway": (desk) => {
+    const away = play(desk, heard("dialogState", dialogOf("a")), { type: "connection", state: "resuming" });
+    equal([{ do: "hangup", call: "a" }, { do: "dial", number: "1" }, { do: "look" }].map((intent) => desk.commands(away, intent)), [[], [], []]);
+  },
+  "a call that was on hold before the page was loaded shows for how long": (desk) => {
+    const at = (stateChangeTime) => dialogOf("a", "HELD", { participants: [{ mediaAddress: "1000", state: "HELD", mute: false, startTime: new Date(NOW - 90_000).toISOString(), stateChangeTime }] });
+    equal(play(desk, heard("dialogState", at(new Date(NOW - 60_000).toISOString()))).calls[0].since, NOW - 60_000);
+    equal(play(desk, heard("dialogState", at(new Date(NOW + 60_000).toISOString()))).calls[0].since, NOW);
+    equal(play(desk, heard("dialogState", at("soon"))).calls[0].since, NOW);
+  },
+  "what failed towards a number names that number": (desk) => {
+    const settled = { type: "settled", id: "1", action: "SST", call: "a", number: "1019", error: { code: "403" } };
+    const state = play(desk, heard("dialogState", dialogOf("a")), error({ code: "403", dialogId: "a" }), settled);
+    equal(state.notices.map((each) => [each.code, each.number]), [["403", "1019"]]);
+  },
+  "a page whose audio is elsewhere keeps no measure of it": (desk) => {
+    const state = play(desk, heard("dialogState", dialogOf("a")), { type: "stats", call: "a", audio: { mos: 4 } });
+    equal([state.calls[0].quality.band, desk.reduce(state, { type: "media", change: { elsewhere: true } }).calls[0].quality], ["good", null]);
+  },
+  "who has no microphone is not ready": (desk) => {
+    const state = (media) => play(desk, { type: "message", now: NOW, message: { event: "xmppEvent", response: { type: "IN_SERVICE" } } }, { type: "media", change: media });
+    equal([{ kind: "none", denied: true }, { kind: "browser", ready: true }, { kind: "browser", denied: true }, { kind: "browser", denied: true, elsewhere: true }].map((media) => desk.readiness(state(media))), ["ready", "ready", "silent", "ready"]);
+  },
+  "a number with control characters is none": (desk) => {
+    equal(["1\r\n2", "1\u00002", "tel:1\u001b2", " 12\n"].map(desk.dialable), ["", "", "", "12"]);
+    equal([desk.numberOf("tel:1%0d%0a2"), desk.numberOf("tel:1%002"), desk.numberOf("tel:1%202")], ["", "", "12"]);
+    equal(desk.askedBy({ SourceType: "CTI", calledNumber: "1\r\n2" }), null);
+  },
   "an inbound call rings, is answered, held and ends": (desk) => {
     const ringing = play(desk, heard("newInboundCall", dialogOf("a", "ALERTING", { queueName: "support" })));
     equal(shape(ringing), ["call in ringing 5551"]);
@@ -245,7 +440,7 @@ export async function run(base, name = null) {
   const desk = await load(base);
   for (const each of name === null ? Object.keys(cases) : [name]) {
     try {
-      cases[each](desk);
+      await cases[each](desk);
     } catch (problem) {
       throw new Error(`${each}: ${problem.message}`);
     }

@@ -228,6 +228,32 @@ async def test_a_lost_connection_comes_back_with_the_calls_as_they_are(stage: St
     await alice.card("6001", "ended").wait_for()
 
 
+async def test_an_outage_longer_than_the_grace_time_leaves_no_call_behind(stage: Stage) -> None:
+    alice, bob = await stage.open(), await stage.desk("1001")
+    sockets: list[WebSocketRoute] = []
+    servers: list[WebSocketRoute] = []
+    silent = False
+
+    def through(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        if not silent:
+            servers.append(socket.connect_to_server())
+
+    await alice.page.route_web_socket(re.compile("/cti$"), through)
+    await alice.login("1000")
+    await call(alice, bob)
+    silent = True
+    await servers[-1].close(code=1000)
+    await sockets[-1].close(code=1011)
+    await expect(bob.card(phase="active")).to_have_count(0)
+    await alice.press(alice.card("6001", "active"), "Hold")
+    await expect(alice.page.locator(".notice.warning")).to_contain_text("Not done: the connection")
+    silent = False
+    await sockets[-1].close(code=1011)
+    await alice.card("6001", "ended").wait_for()
+    await expect(alice.page.locator(".notice")).to_have_count(0)
+
+
 async def test_two_windows_of_one_agent_see_the_same(stage: Stage) -> None:
     alice, bob = await stage.desk("1000"), await stage.desk("1001")
     await call(alice, bob)
@@ -240,9 +266,14 @@ async def test_log_out_ends_it_and_shows_no_call_of_before(stage: Stage) -> None
     desk = await stage.desk("1000")
     await desk.dial("9196")
     await desk.card("9196", "active").wait_for()
-    await desk.page.get_by_role("button", name="Log out").click()
+    await desk.page.get_by_role("button", name="Log out", exact=True).click()
+    await desk.page.get_by_role("button", name="Stay").click()
+    await expect(desk.card("9196", "active")).to_be_visible()
+    await desk.page.get_by_role("button", name="Log out", exact=True).click()
+    await desk.page.get_by_role("button", name="Log out and end the calls").click()
     await desk.page.get_by_role("button", name="Log in").wait_for()
     await expect(desk.page.locator("article")).to_have_count(0)
+    await expect(desk.page.locator("#login-problem")).to_be_empty()
     await expect(desk.page.get_by_label("Password")).to_have_value("")
     assert not stage.switch.channels()
 

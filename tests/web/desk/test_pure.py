@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 DESK = HERE.parents[2] / "src" / "offhook" / "web" / "desk"
-CASES = re.findall(r'^  "(.+?)": \(desk\)', (HERE / "cases.mjs").read_text(encoding="utf-8"), re.MULTILINE)
-OWN_CODES = ("not-connected", "connection-lost", "resume-failed", "closed", "internal")
+CASES = re.findall(r'^  "(.+?)": (?:async )?\(', (HERE / "cases.mjs").read_text(encoding="utf-8"), re.MULTILINE)
+OWN_CODES = ("not-connected", "connection-lost", "resume-failed", "closed", "internal", "ended")
 """What connection.mjs says itself."""
 FORMS = re.compile(r"\.(zero|one|two|few|many|other)$")
 LANGUAGES = sorted(path.stem for path in (DESK / "messages").glob("*.json"))

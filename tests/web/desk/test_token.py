@@ -123,3 +123,31 @@ async def test_a_supervisor_by_token_sees_who_is_in_a_call(guarded: Stage) -> No
     await row.get_by_role("button", name="Listen: 1001").click()
     await expect(boss.card("1001", "active")).to_contain_text("Nobody hears you.")
     await bob.press(bob.card("1000", "active"), "Hang up")
+
+
+async def test_junk_in_the_address_is_tried_once_and_throws_nobody_off(guarded: Stage) -> None:
+    """Any page that has the window can write there; a gateway counts refused tokens as wrong passwords."""
+    desk = await guarded.open()
+    sent: list[str] = []
+    desk.page.on("websocket", lambda socket: socket.on("framesent", lambda text: sent.append(str(text))))
+    await desk.page.goto(f"{desk.url}?lang=en#token={token_of('1000')}")
+    await desk.page.locator("[data-readiness=ready]").wait_for()
+    for _ in range(8):
+        await desk.page.evaluate("(token) => { location.hash = `token=${token}`; }", token_of("1000", aud="others"))
+        await desk.until("!location.hash")
+    await expect(desk.page.locator(".notice.error")).to_have_count(1)
+    await desk.dial("9196")
+    await desk.card("9196", "active").wait_for()
+    assert sum("renewToken" in text for text in sent) == 1
+
+
+async def test_after_a_refused_token_a_password_is_enough(browser: Browser, staged: Any, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(SECRET)
+    options = {"token_key": (f"crm=HS256:{tmp_path / 'key'}",), "token_issuer": ISSUER}
+    async with staged(browser, **options) as stage:
+        desk = await by_link(stage, token_of("1000", -60.0))
+        await expect(desk.page.get_by_role("alert").first).to_contain_text("is not accepted here")
+        await desk.page.get_by_label("Password").fill("1234")
+        await desk.page.get_by_role("button", name="Log in").click()
+        await desk.page.locator("[data-readiness=ready]").wait_for()
+        assert stage.problems() == []

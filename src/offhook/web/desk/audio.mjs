@@ -1,8 +1,14 @@
 // The audio of this page, as far as the desk has to do with it: permission, devices, level, quality, pictures.
 
 import { Media } from "../media.mjs";
+import { remember } from "./store.mjs";
 
 const NOT_HERE = /not in pages/;
+/** Why there is no microphone, by the browser's error; "busy" is whatever else keeps it from being read. */
+const WHY = /** @type {Record<string, "denied" | "missing">} */ ({
+  NotAllowedError: "denied", PermissionDeniedError: "denied", SecurityError: "denied", TypeError: "denied",
+  NotFoundError: "missing", OverconstrainedError: "missing",
+});
 
 export class Audio {
   /** @param {(input: any) => void} send @param {import("../connection.mjs").Connection} connection */
@@ -12,6 +18,7 @@ export class Audio {
     /** @type {HTMLMeterElement | null} */ this._meter = null;
     this._measures = false;
     /** @type {"unknown" | "none" | "browser"} */ this._kind = "unknown";
+    this._missing = false;
     this._listen();
   }
 
@@ -25,8 +32,10 @@ export class Audio {
     hear("relay", () => this._send({ type: "notice", notice: { level: "warning", key: "notice.relay" } }));
     hear("track", ({ dialogId }) => this._send({ type: "call", call: dialogId, change: {} }));
     hear("local", ({ dialogId, kind }) => this._send({ type: "call", call: dialogId, change: { sends: { video: kind === "camera", screenshare: kind === "screen" } } }));
-    hear("device", ({ devices, what, problem }) => {
-      if (!devices && what === "audio" && !problem) this._send({ type: "notice", notice: { level: "warning", key: "notice.device" } });
+    hear("device", ({ devices, what, problem, replaced }) => {
+      if (replaced) this._replaced(what);
+      else if (devices && this._missing) void this.allow(); // one was plugged in
+      else if (!devices && what === "audio" && !problem) this._send({ type: "notice", notice: { level: "warning", key: "notice.device" } });
       void this._list();
     });
   }
@@ -37,7 +46,7 @@ export class Audio {
       this._kind = "browser";
       const { mediaDevices } = navigator;
       this._change({ kind: "browser", elsewhere: false, video: Boolean(mediaDevices?.getUserMedia), screen: Boolean(mediaDevices?.getDisplayMedia) });
-      void this.prepare();
+      void this.allow();
     } else if (NOT_HERE.test(reason)) {
       this._kind = "none";
       this._change({ kind: "none", ready: false, elsewhere: false });
@@ -47,23 +56,45 @@ export class Audio {
     }
   }
 
+  /** The device that was remembered is not there; the default one is used, and that is said. @param {"audio" | "camera"} what */
+  _replaced(what) {
+    const forgotten = { [what === "audio" ? "microphone" : "camera"]: "" };
+    remember(forgotten);
+    this._change(forgotten);
+    this._send({ type: "notice", notice: { level: "warning", key: what === "audio" ? "notice.microphoneReplaced" : "notice.cameraReplaced" } });
+  }
+
   /** Nobody is logged in any more. */
   end() {
     this._kind = "unknown";
     this._change({ kind: "unknown", ready: false, denied: false, blocked: false, elsewhere: false, video: false, screen: false });
   }
 
-  /** Have what a call needs, in the click that asks for it. @param {"camera" | "screen" | null} [video] */
+  /** Have the microphone; whether it is there is told to the desk. */
+  async allow() {
+    await this.prepare().catch(() => undefined);
+  }
+
+  /**
+   * Have what a call needs, in the click that asks for it. Rejects with a notice where it is not to be had: the
+   * microphone, where this page has the audio of the calls, and what is to be shown.
+   * @param {"camera" | "screen" | null} [video]
+   */
   async prepare(video = null) {
     if (this._kind === "none") return;
     try {
       await this._media.prepare({ video });
+      this._missing = false;
       if (this._kind === "browser") this._change({ ready: true, denied: false });
       await this._list();
     } catch (problem) {
-      const denied = /** @type {any} */ (problem)?.what === "audio";
-      if (denied) this._change({ ready: false, denied: true });
-      if (video && !denied) throw { code: "media-device" };
+      const { what, cause } = /** @type {any} */ (problem);
+      if (what !== "audio") throw { code: "media-device" };
+      const why = WHY[cause?.name] ?? "busy";
+      this._missing = why === "missing";
+      this._change({ ready: false, denied: true, why });
+      await this._list();
+      if (this._media.held) throw { key: `notice.microphone.${why}` };
     }
   }
 
@@ -85,7 +116,12 @@ export class Audio {
   /** @param {Record<string, any>} change */
   async use(change) {
     this._change(change);
-    await this._media.use(change).catch(() => this._send({ type: "notice", notice: { level: "error", code: "media-device" } }));
+    try {
+      await this._media.use(change);
+      if (this._kind === "browser" && change.microphone !== undefined) await this.allow();
+    } catch {
+      this._send({ type: "notice", notice: { level: "error", code: "media-device" } });
+    }
   }
 
   /** What is seen in a call: of the other side, and of ours. @param {string} call */

@@ -18,6 +18,9 @@ const LANGUAGES = [{ id: "en", label: "English" }, { id: "ar", label: "العر�
 /** Seconds between two looks at the quality of a call whose audio is not in this page. */
 const STATISTICS = 5;
 
+/** Milliseconds after which a question of the browser is one that nobody has answered yet. */
+const ASKING = 1500;
+
 /** Commands that need the microphone, or at least the permission. */
 const SPEAKING = new Set(["makeCall", "makeOBCall", "answerCall", "makeConsult", "makeConsultQueue", "silentMonitor"]);
 
@@ -31,11 +34,14 @@ class Desk {
     this.state = reduce(this.state, { type: "login", change: { extension } });
     this.state.now = Date.now();
     this.password = "";
-    this.token = takeToken();
+    const token = takeToken();
+    /** A token in the address was refused. */ this.deaf = false;
+    /** Over when the last token in the address was tried. */ this.addressed = Promise.resolve();
+    /** The browser asks somebody for the microphone. */ this.asks = false;
     /** Over when the last log-in is done or has failed. */ this.entered = Promise.resolve();
-    this.connection = this.connect();
+    this.connection = this.connect(claimsOf(token).extension ? token : "");
     this.audio = new Audio((input) => this.send(input), this.connection);
-    this.colleagues = new Colleagues((input) => this.send(input), this.token);
+    this.colleagues = new Colleagues((input) => this.send(input), "");
     this.bell = new Bell();
     this.messages = new Messages({});
     this.rendering = false;
@@ -43,11 +49,11 @@ class Desk {
     this.commands = 0;
     this.ticks = 0;
     this.tools = {
-      login: () => this.login(), logout: () => this.logout(), password: () => this.password,
+      login: () => this.login(), logout: () => this.askToLeave(), leave: () => void this.logout(), password: () => this.password,
       typePassword: (/** @type {string} */ text) => { this.password = text; },
       remember: (/** @type {any} */ change) => { remember(change); this.send({ type: "ui", change }); },
       languages: LANGUAGES, speak: (/** @type {string} */ language) => this.speak(language),
-      allow: () => this.audio.prepare(), takeOver: () => this.audio.takeOver(), unblock: () => this.audio.unblock(),
+      allow: () => this.audio.allow(), takeOver: () => this.audio.takeOver(), unblock: () => this.audio.unblock(),
       look: () => void this.act({ do: "look" }),
       use: (/** @type {any} */ change) => { remember(change); void this.audio.use(change); },
       testTone: () => this.testTone(), meter: (/** @type {HTMLMeterElement} */ element) => this.audio.meter(element),
@@ -65,7 +71,7 @@ class Desk {
     addEventListener("beforeunload", (event) => {
       if (live(this.state).length) event.preventDefault();
     });
-    addEventListener("hashchange", () => void this.renew(takeToken()));
+    addEventListener("hashchange", () => this.renewByAddress(takeToken()));
     const report = (/** @type {string} */ origin, /** @type {number} */ times) => this.connection.report({ refused: "click to call", origin, times });
     listen((number, media) => void this.click(number, media), (token) => void this.renew(token), report);
     this.render();
@@ -75,7 +81,7 @@ class Desk {
 
   /** Log in whom the token names. */
   async enter() {
-    const { extension } = claimsOf(this.token);
+    const { extension } = claimsOf(this.connection.token ?? "");
     if (typeof extension !== "string") return;
     this.send({ type: "login", change: { extension } });
     await this.login();
@@ -127,6 +133,7 @@ class Desk {
   follow(before) {
     const { state } = this;
     if (state.agent && !before.agent) {
+      this.deaf = false;
       this.password = "";
       remember({ extension: state.agent.extension });
       this.send({ type: "history", history: pastOf(state.agent.extension) });
@@ -172,19 +179,16 @@ class Desk {
   /** @param {import("./intents.mjs").Intent} intent */
   async act(intent) {
     const steps = commands(this.state, intent);
-    const shown = shownBy(intent);
-    if (shown || steps.some((step) => SPEAKING.has(step.action))) {
-      try {
-        await this.audio.prepare(shown); // in the click: a browser lets nobody ask later
-      } catch (problem) {
-        return this.send({ type: "notice", notice: { level: "error", code: /** @type {any} */ (problem).code, call: intent.call ?? null } });
-      }
+    if (!steps.length) {
+      if (this.state.connection !== "open") this.send({ type: "notice", notice: { level: "warning", key: "notice.away" } });
+      return;
     }
+    const shown = shownBy(intent);
+    if ((shown || steps.some((step) => SPEAKING.has(step.action))) && !(await this.equipped(steps[0], shown))) return;
     for (const step of steps) {
       if (!(await this.command(step))) return;
     }
     const call = intent.call ?? chosen(this.state)?.id ?? "";
-    if (!steps.length) return;
     if (intent.do === "convert" && shown) void this.audio.show(call, shown).catch(() => undefined);
     if (intent.do === "dial") this.send({ type: "ui", change: { number: "" } });
     if (intent.do === "look") this.send({ type: "notice", notice: { level: "info", key: "notice.looked", values: { count: live(this.state).length } } });
@@ -194,6 +198,29 @@ class Desk {
     if (intent.do === "whisper") {
       const now = this.state.calls.find((each) => each.id === call)?.listening;
       this.send({ type: "call", call, change: { listening: now === "whisper" ? "listen" : "whisper" } });
+    }
+  }
+
+  /**
+   * Whether there is what the step needs; asked for in the click, for a browser lets nobody ask later. A call that rings
+   * goes on ringing where there is no microphone: to answer it without would end it.
+   * @param {import("./intents.mjs").Step} step @param {"camera" | "screen" | null} shown
+   */
+  async equipped(step, shown) {
+    if (this.asks) return false;
+    this.asks = true;
+    const asking = setTimeout(() => this.send({ type: "notice", notice: { level: "warning", key: "notice.asking" } }), ASKING);
+    try {
+      await this.audio.prepare(shown);
+      return true;
+    } catch (problem) {
+      if (!SPEAKING.has(step.action) && /** @type {any} */ (problem).key) return true; // a call goes on as it is
+      this.send({ type: "notice", notice: { level: "error", call: step.call ?? null, .../** @type {any} */ (problem) } });
+      return false;
+    } finally {
+      this.asks = false;
+      clearTimeout(asking);
+      this.send({ type: "withdraw", key: "notice.asking" });
     }
   }
 
@@ -221,7 +248,7 @@ class Desk {
   async login() {
     const { extension, pending } = this.state.login;
     if (pending) return;
-    if (!extension.trim() || !(this.password || this.token)) {
+    if (!extension.trim() || !(this.password || this.connection.token)) {
       this.send({ type: "login", change: { code: "empty" } });
       this.focus(extension.trim() ? "#password" : "#extension");
       return;
@@ -236,6 +263,7 @@ class Desk {
     try {
       await this.connection.open();
       await this.connection.login(extension, this.password || undefined);
+      this.colleagues.token = this.connection.token ?? "";
       this.send({ type: "login", change: { pending: false } });
     } catch (error) {
       const code = /** @type {any} */ (error)?.code;
@@ -243,10 +271,11 @@ class Desk {
     }
   }
 
-  connect() {
+  /** @param {string} token or "" */
+  connect(token) {
     const url = new URL("../cti", location.href);
     url.search = url.hash = "";
-    const connection = new Connection(url, this.token ? { token: this.token } : {});
+    const connection = new Connection(url, token ? { token } : {});
     connection.addEventListener("message", (event) => {
       const message = /** @type {CustomEvent} */ (event).detail;
       if (message.event === "tokenExpiring") askForToken(message.response.seconds);
@@ -262,19 +291,38 @@ class Desk {
     await this.act({ do: "dial", number, media });
   }
 
-  /** Another token: for the log-in there is, or a new one. @param {string} token */
+  /**
+   * Any page that has this window can change its address, and the gateway counts refused tokens: while somebody is logged in,
+   * none is tried after one that was refused.
+   * @param {string} token
+   */
+  renewByAddress(token) {
+    this.addressed = this.addressed.then(async () => {
+      if (token && !(this.deaf && this.state.agent)) this.deaf = !(await this.renew(token));
+    });
+  }
+
+  /** Another token: for the log-in there is, or a new one. False: it was refused. @param {string} token */
   async renew(token) {
-    if (!token) return;
-    this.token = token;
-    this.colleagues.token = token;
     await this.entered;
     try {
+      if (!claimsOf(token).extension) throw { code: "token-refused" };
       await this.connection.renew(token);
-      if (!this.state.agent) return await this.enter();
-      this.send({ type: "renewed" });
+      if (this.state.agent) {
+        this.colleagues.token = token;
+        this.send({ type: "renewed" });
+      } else await this.enter();
+      return true;
     } catch (error) {
-      this.send({ type: "notice", notice: { level: "error", code: String(/** @type {any} */ (error)?.code ?? "other") } });
+      const code = String(/** @type {any} */ (error)?.code ?? "other");
+      this.send(this.state.agent ? { type: "notice", notice: { level: "error", code } } : { type: "login", change: { code } });
+      return false;
     }
+  }
+
+  askToLeave() {
+    if (!live(this.state).length) return void this.logout();
+    this.send({ type: "ui", change: { leaving: true } });
   }
 
   async logout() {
@@ -371,7 +419,7 @@ class Desk {
   tick() {
     this.send({ type: "tick", now: Date.now() });
     this.ticks += 1;
-    if (this.ticks % STATISTICS || this.state.media.kind === "browser" || this.state.connection !== "open") return;
+    if (this.ticks % STATISTICS || (this.state.media.kind === "browser" && !this.state.media.elsewhere) || this.state.connection !== "open") return;
     for (const call of live(this.state)) {
       // Asked in silence: that a call has no statistics is nobody's trouble.
       if (call.phase === "active") this.connection.command("getStats", { dialogId: call.id }).catch(() => undefined);

@@ -48,7 +48,7 @@ function read(state, event, given, before) {
   const raw = numberOf(given, way, event);
   const kind = kindOf(event, given);
   const began = before?.began ?? state.now;
-  const answered = phase === "active" || phase === "held" ? before?.answered ?? startOf(own, state.now) : null;
+  const answered = phase === "active" || phase === "held" ? before?.answered ?? timeOf(own.startTime, state.now) : null;
   return {
     id: String(given.id), way, kind, phase, raw,
     number: clean(raw, NAME_LENGTH),
@@ -59,7 +59,7 @@ function read(state, event, given, before) {
     remoteHold: given.remoteHold === true,
     members: conference ? members(given) : [],
     began, answered,
-    since: before?.phase === phase ? before.since : state.now,
+    since: before?.phase === phase ? before.since : before ? state.now : timeOf(own.stateChangeTime, state.now),
     ended: null, reason: null, goesOn: false, refusal: null,
     about: kind !== "consult" || way === "in" ? null : before?.about ?? aboutOf(state, String(given.id)),
     media: String(given.mediaType ?? "audio"),
@@ -86,9 +86,9 @@ function kindOf(event, given) {
   return event === "campaignCall" ? "campaign" : "call";
 }
 
-/** @param {any} own @param {number} now */
-function startOf(own, now) {
-  const told = Date.parse(own.startTime ?? "");
+/** A time that the gateway tells, where it can be true; else now. @param {any} at @param {number} now */
+function timeOf(at, now) {
+  const told = Date.parse(at ?? "");
   return Number.isFinite(told) && told <= now && now - told < 864e5 ? told : now;
 }
 

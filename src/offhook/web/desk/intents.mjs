@@ -39,6 +39,7 @@ export function can(name, call) {
  * @returns {Step[]}
  */
 export function commands(state, intent) {
+  if (state.connection !== "open") return []; // it would be done later, when nobody expects it any more
   const call = intent.call ? live(state).find((each) => each.id === intent.call) : chosen(state);
   const number = dialable(intent.number ?? "");
   if (intent.do === "dial") return number ? [dial(number, intent)] : [];

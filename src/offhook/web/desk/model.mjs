@@ -43,14 +43,14 @@ export function initial(given = {}) {
     /** @type {{extension: string, calls: {number: string, phase: Phase}[]}[] | null} */ agents: null,
     supervisor: /** @type {boolean | null} */ (null),
     media: {
-      kind: /** @type {"unknown" | "none" | "browser"} */ ("unknown"), ready: false, denied: false, blocked: false,
+      kind: /** @type {"unknown" | "none" | "browser"} */ ("unknown"), ready: false, /** there is no microphone, and why */ denied: false, why: /** @type {"denied" | "missing" | "busy"} */ ("denied"), blocked: false,
       elsewhere: false, video: false, screen: false,
       /** @type {{id: string, label: string}[]} */ microphones: [], /** @type {{id: string, label: string}[]} */ speakers: [],
       /** @type {{id: string, label: string}[]} */ cameras: [],
       microphone: "", speaker: "", camera: "", /** whether echo and noise are filtered */ processing: true, testing: false,
     },
     ui: {
-      tab: "dial", number: "", /** @type {Record<string, Panel | null>} */ panels: {}, help: false,
+      tab: "dial", number: "", /** @type {Record<string, Panel | null>} */ panels: {}, help: false, /** asked whether to log out in a call */ leaving: false,
       /** @type {string | null} */ focus: null, agentNumber: "",
       theme: "auto", language: "", shortcuts: true, ringer: true, ...given,
     },
@@ -98,7 +98,10 @@ export function change(state, id, changed) {
 export function notice(state, given) {
   const same = (/** @type {Notice} */ each) => each.code === given.code && each.key === given.key && state.now - each.at < 3000 &&
     (each.call === given.call || each.call === null || given.call === null || given.call === undefined);
-  if (state.notices.some(same)) return state;
+  const told = state.notices.find(same);
+  if (told && (told.number || !given.number)) return state;
+  // The event comes first; the result knows in addition towards which number it failed.
+  if (told) return { ...state, notices: state.notices.map((each) => (each === told ? { ...each, number: given.number } : each)) };
   const id = state.serial + 1;
   const made = { call: null, ...given, id, at: state.now };
   return { ...state, serial: id, notices: [...state.notices, made].slice(-MOST_NOTICES) };

@@ -11,7 +11,9 @@ const MOS_BANDS = /** @type {const} */ ([[3.8, "good"], [3.1, "fair"], [0, "poor
 /** @param {State} state @param {string} id @param {any} audio */
 export function measured(state, id, audio) {
   const warning = state.calls.find((call) => call.id === id)?.quality?.warning ?? null;
-  return change(state, id, { quality: quality(audio, warning) });
+  const flows = typeof audio.lossPercent === "number" && audio.lossPercent < 100;
+  const notices = flows ? state.notices.filter((each) => each.code !== "media-lost" || each.call !== id) : state.notices;
+  return change({ ...state, notices }, id, { quality: quality(audio, warning) });
 }
 
 /** @param {State} state @param {string} id @param {string | null} warning @returns {State} */

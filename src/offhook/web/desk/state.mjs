@@ -39,7 +39,7 @@ export function reduce(state, input) {
     case "choose":
       return state.calls.some((call) => call.id === input.call) ? { ...state, chosen: input.call } : state;
     case "media":
-      return { ...state, media: { ...state.media, ...input.change } };
+      return media(state, input.change);
     case "renewed":
       return say({ ...state, notices: state.notices.filter((each) => each.key !== "notice.tokenExpiring") }, "say.renewed");
     case "dismissCall":
@@ -56,6 +56,8 @@ export function reduce(state, input) {
       return { ...state, history: input.history.slice(0, MOST_HISTORY) };
     case "notice":
       return notice(state, input.notice);
+    case "withdraw":
+      return { ...state, notices: state.notices.filter((each) => each.key !== input.key) };
     case "dismiss":
       return { ...state, notices: state.notices.filter((each) => each.id !== input.id) };
     case "said":
@@ -65,6 +67,12 @@ export function reduce(state, input) {
     default:
       throw new Error(`no such input: ${input.type}`);
   }
+}
+
+/** Where the audio is in another window, what was measured here says nothing any more. @param {State} state @param {any} changed @returns {State} */
+function media(state, changed) {
+  const calls = changed.elsewhere ? state.calls.map((call) => ({ ...call, quality: null })) : state.calls;
+  return { ...state, calls, media: { ...state.media, ...changed } };
 }
 
 // ------------------------------------------------------------------------------------------------ messages
@@ -111,13 +119,14 @@ function agentInfo(state, response) {
     return say(next, "say.login", { number: agent.extension });
   }
   if (!state.agent) return state;
-  const next = { ...loggedOut(state), login: { ...state.login, pending: false } };
+  const asked = Object.values(state.pending).some((each) => each.startsWith("logout"));
+  const next = { ...loggedOut(state), login: { ...state.login, pending: false, code: asked ? null : "ended" } };
   return say(next, "say.logout");
 }
 
 /** What is left when nobody is logged in any more. @param {State} state @returns {State} */
 function loggedOut(state) {
-  const ui = { ...state.ui, panels: {}, number: "", tab: "dial", help: false };
+  const ui = { ...state.ui, panels: {}, number: "", tab: "dial", help: false, leaving: false };
   return { ...state, agent: null, registration: null, calls: [], chosen: null, pending: {}, history: [], agents: null, notices: [], supervisor: null, ui };
 }
 
@@ -145,7 +154,8 @@ function connection(state, now) {
   if (now === "resuming") {
     return state.connection === "open" ? say(next, "say.connectionLost", {}, true) : next;
   }
-  return now === "open" ? say(next, "say.connectionBack") : next;
+  const left = next.notices.filter((each) => each.code !== "not-connected" && each.key !== "notice.away");
+  return now === "open" ? say({ ...next, notices: left }, "say.connectionBack") : next;
 }
 
 /** All calls as they are now: what is not among them has ended meanwhile. @param {State} state @param {any} response */
@@ -192,14 +202,15 @@ function settled(state, input) {
   if (input.error.code === "closed" && !state.agent) return next;
   const call = next.calls.find((each) => each.id === input.call);
   if (call?.phase === "ended") return next;
-  return notice(next, { level: "error", code: String(input.error.code ?? "other"), call: input.call ?? null, number: input.number });
+  return notice(next, { level: "error", code: String(input.error.code ?? "other"), call: input.call ?? null, number: clean(input.number ?? "") });
 }
 
 /** @param {State} state @param {number} now @returns {State} */
 function tick(state, now) {
   const calls = state.calls.filter((call) => call.ended === null || now - call.ended < LINGER);
   const notices = state.notices.filter((each) => each.level === "error" || now - each.at < 2 * LINGER);
-  return { ...state, now, calls: calls.length === state.calls.length ? state.calls : calls, notices };
+  const ui = state.ui.leaving && !live(state).length ? { ...state.ui, leaving: false } : state.ui;
+  return { ...state, now, calls: calls.length === state.calls.length ? state.calls : calls, notices, ui };
 }
 
 /** @param {any} given */

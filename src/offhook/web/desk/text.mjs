@@ -44,6 +44,7 @@ export function duration(seconds) {
  */
 export function dialable(typed) {
   const text = typed.replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "").trim().replace(/^tel:/i, "");
+  if (/[\u0000-\u0008\u000a-\u001f\u007f]/.test(text)) return ""; // nobody types them
   const digits = text.replace(/[\u0660-\u0669]/g, (digit) => String(digit.charCodeAt(0) - 0x660))
     .replace(/[\u06f0-\u06f9]/g, (digit) => String(digit.charCodeAt(0) - 0x6f0));
   return /^[+\d\s().\/\u00a0\u202f*#-]+$/.test(digits) && !/-[A-Za-z]/.test(digits)

@@ -37,7 +37,8 @@ async def test_a_wrong_password(house: House, browser_of: Any) -> None:
 @pytest.mark.story("08 logout")
 async def test_log_out_ends_the_calls(house: House, alice: Desk, bob: Desk, connect: Any) -> None:
     await connect(alice, bob)
-    await alice.page.get_by_role("button", name="Log out").click()
+    await alice.page.get_by_role("button", name="Log out", exact=True).click()
+    await alice.page.get_by_role("button", name="Log out and end the calls").click()
     await alice.page.get_by_role("button", name="Log in").wait_for()
     await bob.card("1000", "ended").wait_for()
     await bob.hears()

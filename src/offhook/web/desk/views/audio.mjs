@@ -17,13 +17,13 @@ function devices({ state, messages, tools }) {
   const t = messages.text.bind(messages);
   const { media } = state;
   const listed = (/** @type {{id: string, label: string}[]} */ from) => [{ id: "", label: t("audio.default") }, ...from.filter((each) => each.id && each.id !== "default")];
-  const said = media.kind === "none" ? "audio.none" : media.denied ? "audio.denied" : media.elsewhere ? "audio.elsewhere" : !media.ready ? "audio.unknown" : null;
+  const said = media.kind === "none" ? "audio.none" : media.denied ? `audio.${media.why}` : media.elsewhere ? "audio.elsewhere" : !media.ready ? "audio.unknown" : null;
   return h("div", { class: "group", key: "devices" },
     h("h3", null, t("audio.devices")),
     said ? h("p", { class: "hint", key: "said" }, t(said)) : null,
     media.kind !== "none" && (!media.ready || media.denied) ? button({ word: t("audio.allow"), icon: "mic", kind: "main", key: "allow", on: tools.allow }) : null,
     media.elsewhere ? button({ word: t("audio.takeOver"), icon: "headset", kind: "main", key: "take", on: tools.takeOver }) : null,
-    media.ready ? choice({ id: "microphone", label: t("audio.microphone"), value: media.microphone, options: listed(media.microphones), on: (microphone) => tools.use({ microphone }) }) : null,
+    media.kind !== "none" ? choice({ id: "microphone", label: t("audio.microphone"), value: media.microphone, options: listed(media.microphones), on: (microphone) => tools.use({ microphone }) }) : null,
     media.ready ? h("div", { class: "field", key: "level" }, h("label", { for: "level" }, t("audio.level")),
       h("meter", { id: "level", min: "-60", max: "0", low: "-48", high: "-6", optimum: "-20", value: -60, "aria-describedby": "level-hint", live: tools.meter }),
       h("p", { class: "hint", id: "level-hint" }, t("audio.level.hint"))) : null,

@@ -11,7 +11,8 @@ const THEMES = /** @type {Record<string, [string, string]>} */ ({ auto: ["auto",
 export function readiness(state) {
   if (state.connection !== "open") return state.connection;
   if (state.registration === "OUT_OF_SERVICE") return "out";
-  return state.registration === "IN_SERVICE" ? "ready" : "registering";
+  if (state.registration !== "IN_SERVICE") return "registering";
+  return audible(state) === "denied" ? "silent" : "ready";
 }
 
 /** Where the audio of the calls is: here, elsewhere, denied by the browser, none (another phone), unknown. @param {import("../model.mjs").State} state */

@@ -9,6 +9,9 @@ import { card } from "./card.mjs";
 
 const RANK = /** @type {Record<string, number>} */ ({ ringing: 0, dialing: 1, active: 1, held: 1, ended: 2 });
 
+/** What stands where no call is, by readiness. */
+const NONE = /** @type {Record<string, string>} */ ({ ready: "calls.none.ready", silent: "calls.none.silent" });
+
 /** @param {import("./parts.mjs").Context} context */
 export function calls(context) {
   const { state, messages } = context;
@@ -23,7 +26,7 @@ export function calls(context) {
       count ? h("span", { class: "count" }, t("calls.count", { count })) : null),
     state.calls.length
       ? h("div", { class: "cards", key: "cards" }, sorted.map(({ call }) => card(context, call)))
-      : h("div", { class: "empty", key: "empty" }, icon("headset"), h("p", { class: "strong" }, t("calls.none")), h("p", null, readiness(state) === "ready" ? t("calls.none.ready") : t("calls.none.not")), figures(context)),
+      : h("div", { class: "empty", key: "empty" }, icon("headset"), h("p", { class: "strong" }, t("calls.none")), h("p", null, t(NONE[readiness(state)] ?? "calls.none.not")), figures(context)),
   );
 }
 
