@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from offhook.clock import Now
+from offhook.cti.recovery import State
 from offhook.media.engine import ApplyAnswer, CloseMedia, CreateOffer, Direction, SetMuted
 from offhook.sip.events import SessionEnded
+from offhook.sip.flow import Send
+from offhook.testing.world import World
 
 
 def lose(bench: Any, seconds: float = 2.0) -> None:
@@ -188,3 +194,105 @@ def test_a_command_that_waits_for_a_word_goes_on_in_the_new_dialog(bench: Any) -
     lose(bench, 3)
     assert len(bench.pbx.takeovers) == 1
     assert bench.desk.result(asked)["status"] == "done"
+
+
+def test_an_answer_after_the_deadline_counts(bench: Any) -> None:
+    """The server has given the new leg the place of the old one by then: to end it would end the call."""
+    dialog, session = bench.talk()
+    bench.pbx.takeover_status = 0
+    bench.pbx.deaf_to = "CANCEL"
+    lose(bench, 12)
+    (invite,) = bench.pbx.takeovers
+    bench.pbx.take(invite)
+    bench.run(1)
+    assert bench.pbx.ended(invite.session) is None
+    assert len(bench.pbx.takeovers) == 1 and bench.desk.news() == []
+    bench.desk.done("holdCall", dialogId=dialog)
+
+
+def test_the_server_takes_the_withdrawal(bench: Any) -> None:
+    dialog, _ = bench.talk()
+    bench.pbx.takeover_status = 0
+    lose(bench, 5)
+    bench.pbx.takeover_status = 200
+    bench.run(10)
+    assert bench.pbx.ended(bench.pbx.takeovers[0].session) is not None
+    assert len(bench.pbx.takeovers) == 2
+    bench.desk.done("holdCall", dialogId=dialog)
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ('Q.850;cause=16;text="NORMAL_CLEARING"', "NORMAL_CLEARING"),
+        ('SIP;cause=200;text="Call completed elsewhere"', "CONNECTION_LOST"),
+    ],
+)
+def test_a_call_that_was_ended_during_the_takeover_has_its_reason(bench: Any, reason: str, told: str) -> None:
+    """The BYE may be that of the takeover: its INVITE is asked after, and the server knows nothing of that."""
+    _, session = bench.talk()
+    bench.pbx.takeover_status = 0
+    lose(bench, 1)
+    bench.pbx.rebind()
+    bench.pbx.bye(session, reason)
+    bench.run(0.5)
+    assert bench.desk.news() == []
+    lose(bench, 5)
+    assert bench.desk.heard() == ["dialogState DROPPED"]
+    assert bench.desk.dialog()["callEndReason"] == told
+
+
+class Unheard:
+    """A switch whose 200 to an INVITE is lost."""
+
+    def __init__(self, node: Any) -> None:
+        self.node = node
+        self.timers = node.timers
+        self.loses = False
+
+    def receive(self, given: Any, now: Now) -> None:
+        self.node.receive(given, now)
+
+    def outputs(self) -> list[Any]:
+        return [each for each in self.node.outputs() if not (self.loses and self._is_success(each))]
+
+    @staticmethod
+    def _is_success(output: Any) -> bool:
+        return isinstance(output, Send) and output.data.startswith(b"SIP/2.0 200") and b" INVITE\r\n" in output.data
+
+
+def quiet_world() -> World:
+    """On the development switch, with settings that leave calls alone."""
+    worlds = (World("switch", "freeswitch", seed) for seed in range(200))
+    return next(world for world in worlds if world.desks[0].settings.call_waiting == "announce")
+
+
+@pytest.mark.parametrize("lives", [True, False])
+def test_the_connection_breaks_before_the_answer_to_the_takeover(lives: bool) -> None:
+    """The old dialog is gone at the server; the call lives under the INVITE whose 200 was lost, or has ended too."""
+    world = quiet_world()
+    agent, far = world.desks[:2]
+    unheard = Unheard(world.node)
+    world.server.node = unheard
+    parameter = {"calledNumber": far.extension, "Destination_Number": "800", "callType": "audio"}
+    agent.command("makeCall", parameter)
+    world.run(0.5)
+    (theirs,) = far.states()
+    far.command("answerCall", {"dialogId": theirs})
+    world.run(1)
+    before = agent.states()
+    unheard.loses = True
+    world.network.reset(agent.host)
+    world.run(2)
+    (call,) = agent.session._work.calls.values()
+    assert call.recovery is not None and call.recovery.state is State.CALLING
+    world.network.cut(agent.host)
+    world.network.reset(agent.host)
+    unheard.loses = False
+    if not lives:
+        far.command("releaseCall", {"dialogId": theirs})
+    world.run(0.5)
+    world.network.heal(agent.host)
+    world.run(20)
+    assert agent.states() == (before if lives else {}), world.network.ladder()
+    world.finish()

@@ -42,3 +42,22 @@ def test_without_audio_half_a_way_is_better_than_none() -> None:
 @pytest.mark.parametrize("state", list(State))
 def test_what_may_be_sent_on_the_way(state: State) -> None:
     assert Recovery("r", state).blocks == (state not in (State.REINVITING, State.HOLDING))
+
+
+@pytest.mark.parametrize(
+    ("following", "status", "left"),
+    [(False, 481, ["b", "a"]), (True, 503, ["b", "a"]), (True, 481, ["a"]), (True, 480, ["a"])],
+)
+def test_what_may_live_under_an_attempt(following: bool, status: int, left: list[str]) -> None:
+    recovery = Recovery("r", following=following)
+    for attempt in ("a", "b", "c"):
+        recovery.tried(attempt)
+    recovery.refuse(status)
+    assert recovery.attempts == left
+
+
+def test_attempts_are_few() -> None:
+    recovery = Recovery("r")
+    for attempt in "abcdef":
+        recovery.tried(attempt)
+    assert recovery.attempts == ["f", "e", "d", "c"]

@@ -15,17 +15,13 @@ SEEDS = {
     19: (600.0, "killed while a transfer rang at its target"),
     39: (500.0, "the customer's call ended while the gateway was gone, and with it the consult"),
     106: (120.0, "killed while a consult was being dialled over a slow network"),
+    108: (1700.0, "killed, then a slow network: a takeover that was answered after its deadline was ended"),
     116: (1100.0, "killed while a call was being dialled, which a colleague answered"),
+    314: (300.0, "killed as a call was answered, which was taken over in a pause of the dialplan"),
 }
 """Seconds of work, and what it was."""
-LATE = "an INVITE with Replaces that is answered after its deadline: the call that it has taken over is ended by BYE"
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_broke_once(seed: int) -> None:
     run(seed, SEEDS[seed][0])
-
-
-@pytest.mark.xfail(reason=LATE, strict=False)
-def test_a_slow_network_after_a_kill() -> None:
-    run(108, 1700.0)

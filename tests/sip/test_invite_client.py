@@ -125,6 +125,40 @@ def test_a_2xx_that_crosses_the_cancel_is_taken_and_ended(net: Net) -> None:
     net.assert_clean()
 
 
+def test_a_2xx_that_crosses_the_cancel_of_a_withdrawn_call_counts(net: Net) -> None:
+    session, called = net.call_server()
+    net.drop = lambda who, message: isinstance(message, Request) and message.method == "CANCEL"
+    net.phone.withdraw(session, net.now)
+    net.server.accept(called, net.ANSWER, net.now)
+    net.drain()
+    assert net.take("phone", Established).session == session
+    assert net.sent("phone")[-2:] == ["CANCEL", "ACK"]
+    net.run(40)
+    assert net.count("phone", SessionEnded) == 0 and net.phone.sessions() == [session]
+    with pytest.raises(StateError):
+        net.phone.withdraw(session, net.now)
+    net.phone.hangup(session, net.now)
+    net.assert_clean()
+
+
+def test_a_withdrawn_call_that_is_hung_up_is_ended_where_it_is_answered(net: Net) -> None:
+    session, called = net.call_server()
+    net.drop = lambda who, message: isinstance(message, Request) and message.method == "CANCEL"
+    net.phone.withdraw(session, net.now)
+    net.phone.hangup(session, net.now)
+    net.server.accept(called, net.ANSWER, net.now)
+    net.drain()
+    assert net.sent("phone")[-3:] == ["CANCEL", "ACK", "BYE"]
+    assert net.take("phone", SessionEnded).end is End.CANCEL
+    net.assert_clean()
+
+
+def test_only_calls_of_ours_are_withdrawn(net: Net) -> None:
+    _, called = net.call_server()
+    with pytest.raises(StateError):
+        net.server.withdraw(called, net.now)
+
+
 def test_a_cancel_that_is_not_followed_by_an_answer_ends_after_64_t1(net: Net) -> None:
     session, _ = net.call_server()
     net.drop = lambda who, message: who == "server"

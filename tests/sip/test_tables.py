@@ -198,6 +198,21 @@ def cancelled_ringing(make: Make, caller: str, offer: bool) -> Pair:
     return pair
 
 
+def withdrawing(make: Make, caller: str, offer: bool) -> Pair:
+    """Withdrawn before the peer had said anything."""
+    pair = begin(make, caller, offer)
+    pair.do(lambda: pair.one.withdraw(pair.ours, pair.net.now))
+    return pair
+
+
+def withdrawn_ringing(make: Make, caller: str, offer: bool) -> Pair:
+    pair = rung(make, caller, offer)
+    pair.net.drop = lambda who, message: who == pair.caller
+    pair.do(lambda: pair.one.withdraw(pair.ours, pair.net.now))
+    pair.speak()
+    return pair
+
+
 def accepted(make: Make, caller: str, offer: bool) -> Pair:
     """Answered; the ACK is lost (or waits for our answer)."""
     pair = rung(make, caller, offer)
@@ -272,8 +287,8 @@ def updated(make: Make, caller: str, offer: bool) -> Pair:
     return pair
 
 
-REACH = (calling, rung, rung_surely, cancelling, cancelled_ringing, accepted, parting, established, leaving, offered,
-         offering, offer_answered, glaring, updated)  # fmt: skip
+REACH = (calling, rung, rung_surely, cancelling, cancelled_ringing, withdrawing, withdrawn_ringing, accepted, parting,
+         established, leaving, offered, offering, offer_answered, glaring, updated)  # fmt: skip
 
 
 # Pairs: what can happen then

@@ -34,6 +34,7 @@ async def test_it_passes_and_breaks(echo: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
         writer.write(b"hello")
         assert await reader.readexactly(5) == b"hello"
+        assert list(relay.said) == [b"hello"]
         relay.abort()
         assert await gone(reader)
         writer.close()

@@ -3,6 +3,9 @@
 One machine for each call that is up, from the loss to the end of its way back; nothing else is sent in the call
 meanwhile, and commands wait. `TRANSITIONS` is the table; what becomes of each state of a call is in
 docs/reference/recovery.md. Make-before-break: the old media session goes on until the new one has its answer.
+
+Where the old dialog is gone and it is not known what came of an INVITE with Replaces (the connection broke before its
+answer), the call may live under that one: the next takes its place, and a 481 or 480 to it says that the call is gone.
 """
 
 from __future__ import annotations
@@ -14,13 +17,14 @@ from offhook.cti.call import Call
 from offhook.cti.dialog import again, answered
 from offhook.cti.errors import Failure, failure
 from offhook.cti.holding import Holding
-from offhook.cti.recovery import GONE, Input, Peer, Recovery, State, Way, ways
+from offhook.cti.recovery import GONE, NO_TAG, Input, Peer, Recovery, State, Way, ways
 from offhook.cti.tasks import Tasks
 from offhook.cti.workplace import Purpose, Workplace
 from offhook.errors import LocalError
 from offhook.media.engine import CloseMedia, SetMuted
 from offhook.sip.events import AnswerReceived, End, Established, RequestAnswered, SessionEnded, SipEvent
-from offhook.sip.fields import Reason
+from offhook.sip.fields import Reason, Replaces
+from offhook.sip.message import Response
 from offhook.sip.uri import Uri
 
 RECOVER_TIMER = "recover:"
@@ -104,9 +108,7 @@ class Recovering:
             case Established():
                 self._step(call, Input.TAKEN, now)
             case SessionEnded():
-                assert call.recovery is not None, "found by it"
-                call.recovery.session = None
-                self._step(call, Input.REFUSED, now)
+                self._refused(call, event, now)
         return True
 
     def takes_end(self, call: Call, event: SessionEnded, now: Now) -> bool:
@@ -119,6 +121,10 @@ class Recovering:
             return False
         if recovery.state is State.CALLING:
             recovery.ended = event
+        elif recovery.attempts and recovery.state in (State.ASKING, State.OFFERING, State.PAUSING):
+            if event.end is End.BYE:
+                recovery.ended = event
+            self._step(call, Input.FOLLOW, now)
         elif event.end is End.LOST and event.status in GONE:  # another request of ours was told so first
             recovery.state = State.OVER
             self._end(call, now)
@@ -155,7 +161,7 @@ class Recovering:
         assert recovery is not None and call.session is not None, "asked in its session"
         recovery.asked = None
         if event.status in GONE:
-            self._step(call, Input.GONE, now)
+            self._step(call, Input.FOLLOW if recovery.attempts else Input.GONE, now)
         elif response is None or not 200 <= event.status < 300:
             self._step(call, Input.SILENT, now)
         elif _transfers(call):
@@ -170,6 +176,18 @@ class Recovering:
                 left = list(possible)
             recovery.way = left[0]
             self._step(call, Input.REPLACE if left[0] is Way.REPLACE else Input.REINVITE, now)
+
+    def _refused(self, call: Call, event: SessionEnded, now: Now) -> None:
+        """Nothing came of the INVITE with Replaces, as far as we were told."""
+        recovery = call.recovery
+        assert recovery is not None, "found by its session"
+        recovery.session = None
+        given = Input.REFUSED
+        if isinstance(event.message, Response) and event.message.status >= 300:
+            recovery.refuse(event.message.status)
+            if recovery.following and not recovery.attempts:
+                given = Input.GONE
+        self._step(call, given, now)
 
     # The machine
 
@@ -190,9 +208,9 @@ class Recovering:
     def _ask(self, call: Call, now: Now) -> None:
         recovery = call.recovery
         assert recovery is not None and call.session is not None, "a call that is up has a session"
+        recovery.following = False
         if recovery.ended is not None or call.session not in self._work.ua.sessions():
-            recovery.state = State.OVER
-            self._end(call, now)
+            self._step(call, Input.FOLLOW if recovery.attempts else Input.GONE, now)
             return
         try:
             recovery.asked = self._work.ua.options(call.session, now)
@@ -200,6 +218,14 @@ class Recovering:
             self._step(call, Input.LOST, now)
         else:
             self._set(call, ASKING, now)
+
+    def _follow(self, call: Call, now: Now) -> None:
+        """The old dialog is gone, and nobody knows what came of an attempt: the call may live under that one."""
+        recovery = call.recovery
+        assert recovery is not None, "it is on its way back"
+        recovery.asked, recovery.way, recovery.following = None, Way.REPLACE, True
+        if recovery.media is None:
+            self._make(call, now)
 
     def _make(self, call: Call, now: Now) -> None:
         """Another media session, as silent as the one that it is to follow."""
@@ -214,17 +240,23 @@ class Recovering:
         work, recovery = self._work, call.recovery
         assert recovery is not None and call.session is not None, "it is on its way back"
         target = str(Uri.sip(NAME, work.settings.domain))
+        place = Replaces(recovery.attempts[0], NO_TAG, NO_TAG) if recovery.following else call.session
         try:
-            recovery.session = work.ua.invite(target, offer, now, headers=call.headers, replaces=call.session)
+            recovery.session = work.ua.invite(target, offer, now, headers=call.headers, replaces=place)
         except LocalError:
             self._step(call, Input.LOST, now)
         else:
+            recovery.tried(work.ua.session(recovery.session).call_id)
             self._set(call, CALLING, now)
 
-    def _cancel(self, call: Call, now: Now) -> None:
-        """No answer in time. What comes of the CANCEL is waited for: there are never two at it."""
+    def _withdraw(self, call: Call, now: Now) -> None:
+        """No answer in time. What comes of the CANCEL is waited for: there are never two at it, and with a 2xx that
+        crosses it the server has given it the place of the old leg."""
         assert call.recovery is not None and call.recovery.session is not None, "its INVITE is out"
-        self._hang_up(call.recovery.session, now)
+        try:
+            self._work.ua.withdraw(call.recovery.session, now)
+        except LocalError:
+            return  # it was answered with an offer, or has ended: either is told next
 
     def _swap(self, call: Call, now: Now) -> None:
         """The new dialog is the call's; what is left of the old one is nobody's."""
@@ -243,7 +275,8 @@ class Recovering:
             work.put(CloseMedia(old_media))
         call.media, call.restored = recovery.media, False
         work.attach(call, recovery.session)
-        recovery.media = recovery.session = None
+        recovery.media = recovery.session = recovery.ended = None
+        recovery.attempts.clear()
         self._holding.set_microphone(call)
         # A hold of the server's own, or of the other side, is told anew by the server where it still is.
         self._set(call, SETTLED, now)
@@ -300,7 +333,10 @@ class Recovering:
         self._forget(call)
         self._work.ua.disown(session, now)
         reasons = () if _transfers(call) else (Reason("SIP", 481, LOST),)
-        ended = recovery.ended or SessionEnded(session, End.BYE, True, reasons=reasons)
+        ended = recovery.ended
+        if ended is None or any(reason.protocol == "SIP" and reason.cause == 200 for reason in ended.reasons):
+            # There was no BYE, or that of a takeover, of which nothing is left.
+            ended = SessionEnded(session, End.BYE, True, reasons=reasons)
         self._ended(call, ended, now)
 
     def _fail(self, call: Call, now: Now) -> None:
@@ -381,12 +417,15 @@ TRANSITIONS: dict[tuple[State, Input], tuple[State, Callable[..., None]]] = {
     (State.ASKING, Input.SILENT): (State.PAUSING, _R._pause),
     (State.ASKING, Input.LATE): (State.PAUSING, _R._pause),
     (State.ASKING, Input.LOST): (State.LOST, _R._go_offline),
+    (State.ASKING, Input.FOLLOW): (State.OFFERING, _R._follow),
+    (State.OFFERING, Input.FOLLOW): (State.OFFERING, _R._follow),
     (State.OFFERING, Input.MADE): (State.CALLING, _R._call),
     (State.OFFERING, Input.UNMADE): (State.PAUSING, _R._pause),
     (State.OFFERING, Input.LOST): (State.LOST, _R._go_offline),
     (State.CALLING, Input.TAKEN): (State.SETTLING, _R._swap),
     (State.CALLING, Input.REFUSED): (State.PAUSING, _R._fail),
-    (State.CALLING, Input.LATE): (State.CALLING, _R._cancel),
+    (State.CALLING, Input.GONE): (State.OVER, _R._end),
+    (State.CALLING, Input.LATE): (State.CALLING, _R._withdraw),
     (State.CALLING, Input.LOST): (State.LOST, _R._go_offline),
     (State.REINVITING, Input.DONE): (State.OVER, _R._finish),
     (State.REINVITING, Input.REFUSED): (State.PAUSING, _R._fail),
@@ -397,5 +436,6 @@ TRANSITIONS: dict[tuple[State, Input], tuple[State, Callable[..., None]]] = {
     (State.HOLDING, Input.REFUSED): (State.OVER, _R._stay_unheld),
     (State.HOLDING, Input.LOST): (State.LOST, _R._go_offline),
     (State.PAUSING, Input.RETRY): (State.ASKING, _R._ask),
+    (State.PAUSING, Input.FOLLOW): (State.OFFERING, _R._follow),
     (State.PAUSING, Input.LOST): (State.LOST, _R._go_offline),
 }

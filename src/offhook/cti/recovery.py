@@ -40,6 +40,7 @@ class Input(Enum):
     REINVITE = "alive: by re-INVITE"
     WAIT = "alive, not to be touched"
     GONE = "the server does not have it"
+    FOLLOW = "gone: maybe by an attempt of ours"
     SILENT = "no clear answer"
     LATE = "deadline"
     MADE = "media made"
@@ -59,6 +60,11 @@ class Way(Enum):
 
 GONE = (404, 481)
 """Answers to an OPTIONS in a dialog that say that there is no such dialog. That none came says nothing."""
+NO_TAG = "0"
+"""For a tag that is not known. FreeSWITCH goes by the Call-ID alone (measured: D05)."""
+MOST_ATTEMPTS = 4
+NOBODY = (*GONE, 480)
+"""Answers to an INVITE with Replaces that say so: FreeSWITCH goes on with the number, which is in no dialplan (D12)."""
 RELIABLE = ("WS", "WSS", "TCP", "TLS")
 FREESWITCH = ("freeswitch", "offhook")
 """What it calls itself, by itself and with conf/freeswitch."""
@@ -112,12 +118,27 @@ class Recovery:
     """The new media session, until it is the call's."""
     session: str | None = None
     """The new SIP session, until it is the call's."""
+    attempts: list[str] = field(default_factory=list)
+    """Call-IDs of INVITEs with Replaces of which is not known what came of them, the last one first: where the old
+    dialog is gone the call may live under one of them."""
+    following: bool = False
+    """The old dialog is gone; the place of the first of `attempts` is asked for."""
     ended: SessionEnded | None = None
     """The old dialog was ended while it was being replaced: by that, or by the other side."""
     announce: bool = False
     """The outage was told: so is that the call is back."""
     complained: bool = False
     """That it does not come back was told."""
+
+    def tried(self, call_id: str) -> None:
+        """An INVITE with Replaces is out."""
+        self.attempts.insert(0, call_id)
+        del self.attempts[MOST_ATTEMPTS:]
+
+    def refuse(self, status: int) -> None:
+        """The server said no to the last attempt, so that nothing lives under it; nor under the one that it followed,
+        where the server does not know that."""
+        del self.attempts[: 2 if self.following and status in NOBODY else 1]
 
     @property
     def blocks(self) -> bool:

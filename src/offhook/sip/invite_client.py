@@ -264,8 +264,12 @@ class OutgoingSession(Session):
             request.body = sdp.encode()
         self.endpoint.send(request, self, early.dialog.numbering, now, flow=self.flow, contact=self.contact)
 
+    def withdraw(self, now: Now) -> None:
+        """CANCEL, but a 2xx that crosses it counts; StateError where the call is answered or over."""
+        self.command(Input.WITHDRAW, now, ())
+
     def _establish(self, now: Now, response: Response) -> None:
-        self.endpoint.timers.cancel(self, "ring")
+        self.endpoint.timers.cancel(self, "ring", "abandon")
         self._ack = self.acknowledge(self._request.cseq.number)
         if response.body:
             self._hear(response.text, None)
@@ -282,7 +286,7 @@ class OutgoingSession(Session):
         self.endpoint.emit(Established(self.id, response))
 
     def _pass_offer(self, _: Now, response: Response) -> None:
-        self.endpoint.timers.cancel(self, "ring")
+        self.endpoint.timers.cancel(self, "ring", "abandon")
         self._success = response
         self.negotiation.receive_offer(response.text)
         self.endpoint.emit(OfferReceived(self.id, response.text))
@@ -334,6 +338,10 @@ class OutgoingSession(Session):
     def _give_up_ringing(self, now: Now) -> None:
         self._end = End.TIMEOUT
         self._cancel_ringing(now, ())
+
+    def _hang_up_withdrawn(self, _: Now, headers: Pairs) -> None:
+        """The CANCEL is sent or planned already; a 2xx that crosses it does not count any more."""
+        self._cancel_headers = headers
 
     def _end_cancelled(self, now: Now, answer: Answer) -> None:
         self.endpoint.timers.cancel(self, "abandon")
@@ -421,6 +429,15 @@ TRANSITIONS: Table = {
     (State.CANCELLING, Input.FAILURE): (State.ENDED, _O._end_cancelled),
     (State.CANCELLING, Input.TIMEOUT): (State.ENDED, _O._end_cancelled),
     (State.CANCELLING, Input.LOST): (State.ENDED, _O._end_cancelled),
+    (State.CALLING, Input.WITHDRAW): (State.WITHDRAWING, _O._plan_cancel),
+    (State.PROCEEDING, Input.WITHDRAW): (State.WITHDRAWING, _O._cancel_ringing),
+    (State.WITHDRAWING, Input.PROVISIONAL): (State.WITHDRAWING, _O._send_cancel),
+    (State.WITHDRAWING, Input.SUCCESS): (State.ESTABLISHED, _O._establish),
+    (State.WITHDRAWING, Input.SUCCESS_OFFER): (State.ANSWERING, _O._pass_offer),
+    (State.WITHDRAWING, Input.FAILURE): (State.ENDED, _O._end_cancelled),
+    (State.WITHDRAWING, Input.TIMEOUT): (State.ENDED, _O._end_cancelled),
+    (State.WITHDRAWING, Input.LOST): (State.ENDED, _O._end_cancelled),
+    (State.WITHDRAWING, Input.HANGUP): (State.CANCELLING, _O._hang_up_withdrawn),
     (State.ANSWERING, Input.ANSWER): (State.ESTABLISHED, _O._answer_in_ack),
     (State.ANSWERING, Input.HANGUP): (State.LEAVING, _O._leave_unanswered),
     (State.ANSWERING, Input.BYE): (State.ENDED, _O.end_by_peer),

@@ -227,6 +227,15 @@ class UserAgent:
         self._session(session).hang_up(now, tuple(headers))
         self._attachment.settle()
 
+    def withdraw(self, session: str, now: Now) -> None:
+        """CANCEL a call of ours that is not answered; unlike after `hangup` a 2xx that crosses it counts, as
+        `Established`. StateError where the call is answered or over."""
+        found = self._session(session)
+        if not isinstance(found, OutgoingSession):
+            raise StateError("that is no call of ours")
+        found.withdraw(now)
+        self._attachment.settle()
+
     def disown(self, session: str, now: Now) -> None:
         """Another session has taken this one's place, or the peer has forgotten it: it is over here, and nothing is
         sent. The peer's BYE is still answered. A session that is not up is left as it is."""

@@ -9,8 +9,12 @@ async with Relay("127.0.0.1", 5066) as relay:
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from types import TracebackType
 from typing import Self
+
+KEPT = 1000
+"""Pieces of what the server said."""
 
 
 class Relay:
@@ -20,6 +24,8 @@ class Relay:
         self.refusing = False
         self.accepted = 0
         """Connections so far."""
+        self.said: deque[bytes] = deque(maxlen=KEPT)
+        """What came from the server over any connection, as it came; cleared by `abort`."""
         self.live: set[_End] = set()
         self.dialling: set[asyncio.Task[None]] = set()
         self._host, self._to = host, port
@@ -50,6 +56,7 @@ class Relay:
 
     def abort(self) -> None:
         """Break all connections: both ends see it."""
+        self.said.clear()
         for end in list(self.live):
             end.frozen = False
             end.transport.abort()
@@ -76,6 +83,7 @@ class _End(asyncio.Protocol):
         self.frozen = False
         self._relay = relay
         self._other = other
+        self._serves = other is not None
         self._early = b""
         """What came before the other end was there."""
 
@@ -101,6 +109,8 @@ class _End(asyncio.Protocol):
         if self._other is None:
             self._early += data
         elif not self.frozen:
+            if self._serves:
+                self._relay.said.append(data)
             self._other.transport.write(data)
 
     def eof_received(self) -> bool:

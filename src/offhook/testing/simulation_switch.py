@@ -12,8 +12,10 @@ from offhook.clock import Now
 from offhook.sip.flow import FlowReceived
 from offhook.switch.causes import Cause
 from offhook.switch.channel import Call, Channel, State
+from offhook.switch.dialplan import Sleep
 from offhook.switch.directory import Directory
 from offhook.switch.exchange import ChannelEnded, SwitchOutput
+from offhook.switch.execution import Execution
 from offhook.switch.takeover import Departure
 from offhook.testing.world import Node
 
@@ -29,7 +31,8 @@ class Leg:
     user: str | None
     cause: Cause
     displaced: bool
-    """It waited in a queue and was taken over: the switch then lets go of it (measured)."""
+    """It waited in a queue, or in a pause of the dialplan, and was taken over: the switch then lets go of it (the one
+    measured; the other: it gives the new leg the application of that moment, `answer,sleep:500`, and nothing after)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +79,12 @@ class WatchedSwitch(Node):
         for uuid, channel in self.node._exchange.channels.items():
             if self._is_up(channel):
                 self._up.setdefault(uuid, channel)
-                if isinstance(channel.owner, Departure) and channel.owner._cause is Cause.NORMAL_CLEARING:
-                    self._displaced.add(channel)
+                if isinstance(channel.owner, Departure):
+                    if channel.owner._cause is Cause.NORMAL_CLEARING:
+                        self._displaced.add(channel)
+                elif isinstance(channel.owner, Execution) and isinstance(channel.owner._step, Sleep):
+                    if not channel.owner._steps:  # no rule of the dialplan ends so
+                        self._displaced.add(channel)
         return out
 
     def _is_up(self, channel: Channel) -> bool:

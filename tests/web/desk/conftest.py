@@ -124,8 +124,9 @@ class Desk:
         heard = await self.page.evaluate("([tones, seconds]) => ears.keep(tones, seconds)", [wanted, seconds])
         assert not heard, f"{self.extension} does not go on hearing {wanted} Hz and no other, but {heard}"
 
-    async def sees(self, label: str, frames: int = 10, seconds: float = 15.0) -> None:
-        """Until so many more frames were shown in the picture with that label."""
+    async def sees(self, label: str, frames: int = 4, seconds: float = 15.0) -> None:
+        """Until so many more frames were shown in the picture with that label: few, since a screen on which nothing
+        moves is sent about once a second."""
         moving = await self.page.evaluate(
             "([label, frames, seconds]) => frames_of(label, frames, seconds)", [label, frames, seconds]
         )

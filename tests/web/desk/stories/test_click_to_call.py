@@ -75,8 +75,8 @@ async def test_no_other_page(
     house: House, another_house: Any, browser_of: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Another page cannot show the desk in a frame; and what it says to a window that it has opened is refused."""
-    async with crm() as stranger:
-        other = await another_house()
+    async with crm() as stranger, crm() as friend:
+        other = await another_house(allow_origin=(friend,))
         desk = await other.stage.open(await browser_of("1003"), permissions=["microphone"])
         await desk.page.goto(stranger)
         async with desk.page.expect_popup() as opening:
@@ -99,3 +99,15 @@ async def test_no_other_page(
             )
         await asyncio.wait_for(refusal.value, 10)
         assert await house.server.channels() == 0
+
+
+async def test_who_opened_the_window_has_no_hold_of_it(another_house: Any, browser_of: Any) -> None:
+    """Where no other origin is allowed, the desk's window is cut off from the page that opened it."""
+    async with crm() as stranger:
+        other = await another_house()
+        desk = await other.stage.open(await browser_of("1003"))
+        await desk.page.goto(stranger)
+        async with desk.page.expect_popup() as opening:
+            await desk.page.evaluate("(url) => { window.desk = window.open(url); }", other.stage.url)
+        await (await opening.value).get_by_role("button", name="Log in").wait_for()
+        assert await desk.page.evaluate("window.desk.closed")
