@@ -34,7 +34,14 @@ def suite_witness() -> Witness:
     return WITNESS
 
 
-LENGTHY = ("doctor/", "gateway/test_hostile.py", "api/test_several.py", "media/test_video")
+LENGTHY = (
+    "doctor/",
+    "gateway/test_hostile.py",
+    "api/test_several.py",
+    "journal/test_disks.py",
+    "media/test_video",
+    "testing/test_simulation",
+)
 """What takes its time in `make test` alone, by the beginning of its path."""
 
 
